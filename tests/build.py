@@ -7,6 +7,7 @@
 import argparse
 import filecmp
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -28,6 +29,7 @@ def execute(path: Path) -> None:
     import nbformat
     from nbclient import NotebookClient
 
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])  # the kernel sees this checkout
     nb = nbformat.read(path, as_version=4)
     NotebookClient(nb, timeout=900, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}).execute()
     nbformat.write(nb, path)
