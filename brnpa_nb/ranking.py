@@ -80,18 +80,17 @@ def display_maps(
     return ((shown - low) / (high - low).masked_fill(flat, 1)).masked_fill(flat, 0)
 
 # %% ../nbs/02_ranking.ipynb #d920560c
-RANK_COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#CC79A7", "#D55E00", "#0072B2", "#999999")  # Okabe–Ito
-PAPER_COLOURS = ("#FF0000", "#00FF00", "#0000FF")
+RANK_COLOURS = ("#D55E00", "#56B4E9", "#F0E442", "#0072B2", "#CC79A7", "#E69F00", "#009E73", "#9933FF", "#CCFFCC", "#33FF80", "#E6004D", "#9980FF")
+PAPER_COLOURS = ("#FF0000", "#00FF00", "#0000FF", *RANK_COLOURS[2:6], *RANK_COLOURS[7:])  # the paper has three ranks
 
 
 def rank_colours(
     n: int,                                # how many ranks
-    colours: str | Sequence[str] = "safe", # "safe", "paper" (up to three ranks), or "#RRGGBB" strings
+    colours: str | Sequence[str] = "safe", # "safe", "paper", or "#RRGGBB" strings
 ) -> Tensor:                               # (n, 3) in [0, 1]; colours repeat after the last
-    "The colour of each rank. Raises `ValueError` for an unknown name, or more ranks than the paper has colours."
+    "The colour of each rank. Raises `ValueError` for an unknown name."
     table = {"safe": RANK_COLOURS, "paper": PAPER_COLOURS}.get(colours) if isinstance(colours, str) else tuple(colours)
     if not table: raise ValueError(f"colours must be 'safe', 'paper' or a list of '#RRGGBB' strings, found {colours!r}")
-    if colours == "paper" and n > 3: raise ValueError(f"the paper has colours for 3 ranks, found {n} ranks; use colours='safe'")
     return torch.tensor([[int(table[i % len(table)][k:k + 2], 16) / 255 for k in (1, 3, 5)] for i in range(n)])
 
 # %% ../nbs/02_ranking.ipynb #9cf33701
