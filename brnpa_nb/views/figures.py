@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from ..checkpoints import write_atomically
-from ..ranking import PAPER_COLOURS, RANK_COLOURS
+from ..ranking import RANK_COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

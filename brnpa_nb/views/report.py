@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 from torch import Tensor
 
-from .figures import png_bytes, write_atomically
+from ..checkpoints import write_atomically
+from .figures import png_bytes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
