@@ -162,7 +162,7 @@ def fit(
     model: AttentionModel,              # trained in place
     train: Dataset,                     # of (image (3, H, W) in [0, 1], label)
     valid: Dataset | None = None,       # chooses the best epoch; take it out of the training data, never from the test data
-    recipe: Recipe = Recipe(),          # noqa: B008 (frozen)
+    recipe: Recipe = Recipe(),
     loss: Loss | None = None,           # cross-entropy if none
     augment: Callable[[Tensor], Tensor] | None = None, # image → image, randomness from torch's global generator
     out: str | Path | None = None,      # folder for best.safetensors, last.safetensors and the state to resume from
