@@ -128,6 +128,8 @@ def evaluate(
 def _accelerator(precision: str = "no") -> Any:
     "Accelerate, with batches split over processes, so that a batch is the same batch on any number of them."
     from accelerate import Accelerator, DataLoaderConfiguration
+    from accelerate.state import AcceleratorState
+    if AcceleratorState._shared_state and AcceleratorState().mixed_precision != precision: AcceleratorState._reset_state()  # it is one for the process, and refuses to change
     return Accelerator(mixed_precision=precision, dataloader_config=DataLoaderConfiguration(split_batches=True))
 
 # %% ../nbs/05_training.ipynb #32f9cff7
