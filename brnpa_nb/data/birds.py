@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['PARTS', 'WINGS', 'BEAKS', 'RINGS', 'MARKS', 'DEFINING', 'SPECIES', 'NOVEL_SPECIES', 'BASE_SPECIES', 'INDIVIDUALS',
-           'CAMERAS', 'Camera', 'BirdPicture', 'draw_bird', 'Record', 'Birds', 'part_areas']
+           'CAMERAS', 'PART_COLOURS', 'Camera', 'BirdPicture', 'draw_bird', 'colour_parts', 'Record', 'Birds',
+           'part_areas']
 
 # %% ../../nbs/data/01_birds.ipynb #72f86576
 import multiprocessing
@@ -22,7 +23,7 @@ from numpy.random import Generator
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from .drawing import Canvas, Colour, background, blend, ellipse, expose, leaf, place, relief, smooth, vary
+from .drawing import Canvas, Colour, apart, background, blend, ellipse, expose, leaf, place, relief, smooth, vary
 
 # %% ../../nbs/data/01_birds.ipynb #f3f98311
 PARTS: tuple[str, ...] = ("body", "head", "wing", "beak", "tail", "legs", "ring", "breast", "eye")
@@ -59,10 +60,10 @@ class Camera(NamedTuple):
     scale: float                         # of the bird
 
 CAMERAS: tuple[Camera, ...] = (
-    Camera("wood", (.92, 1.04, .86), -6, 1.00, .000, 4, .70, 0, 1.00),
-    Camera("marsh", (.94, .98, 1.12), 6, .86, .006, 3, .30, -8, .97),
+    Camera("wood", (.95, 1.03, .88), -4, 1.00, .000, 4, .70, 0, 1.00),
+    Camera("marsh", (.94, .98, 1.12), 6, .88, .005, 3, .30, -8, .97),
     Camera("shore", (1.12, 1.00, .84), 10, 1.08, .000, 2, .60, 4, 1.00),
-    Camera("open", (.98, 1.00, 1.06), 0, .95, .003, 8, .40, -4, 1.03))
+    Camera("open", (.98, 1.00, 1.06), 0, .95, .003, 7, .40, -4, 1.03))
 
 # %% ../../nbs/data/01_birds.ipynb #1b34d726
 _INK: Colour = (34, 28, 30)
@@ -83,6 +84,8 @@ _BEAKS = tuple(smooth(p, steps=4) for p in (
     [(-.05, -.05), (.08, -.032), (.18, -.038), (.27, -.08), (.335, -.05), (.335, .05), (.27, .08), (.18, .042), (.08, .042), (-.05, .06)]))
 
 # %% ../../nbs/data/01_birds.ipynb #1415da19
+_ID = {part: k for k, part in enumerate(PARTS, 1)}
+
 class _Pose(NamedTuple):
     "How a bird stands: lengths in body lengths, angles in degrees."
     mirror: bool
@@ -113,7 +116,7 @@ def _pose(rng: Generator, camera: Camera) -> _Pose:
     outline, hip = place(_BODY, angle=tilt), place([(-.02, .2)], angle=tilt)[0, 0]
     floor = outline[:, 1].max() + rng.uniform(.22, .27)
     near, far = hip + rng.uniform(-.02, .06), hip - rng.uniform(.12, .18)
-    beak, end = place([(.58, 0)], angle=nod, shift=head), place([(-.5 - .30 * tail[1], 0)], angle=tilt)
+    beak, end = place([(.60, 0)], angle=nod, shift=head), place([(-.5 - .30 * tail[1], 0)], angle=tilt)
     reach = np.concatenate([outline, [head - .2], beak, end, [(0, floor + .05)]]) * (-1 if mirror else 1, 1)
     low, span = reach.min(0), np.ptp(reach, 0)
     length = min(rng.uniform(.56, .63) * camera.scale, .97 / span.max())
@@ -121,8 +124,6 @@ def _pose(rng: Generator, camera: Camera) -> _Pose:
     return _Pose(mirror, length, tilt, shift, head, nod, wing, tail, (near, floor), (far, floor + slope * (far - near) * (-1 if mirror else 1)), slope)
 
 # %% ../../nbs/data/01_birds.ipynb #12ca6aa5
-_ID = {part: k for k, part in enumerate(PARTS, 1)}
-
 def _edge(colour: Colour) -> Colour: return blend(colour, _INK, .6)
 
 def _wing(canvas: Canvas, at: Callable[[Any], np.ndarray], kind: int, rng: Generator) -> None:
@@ -180,7 +181,7 @@ def _legs(canvas: Canvas, pose: _Pose, colour: Colour, ring: Colour) -> None:
 # %% ../../nbs/data/01_birds.ipynb #d54226c3
 def _head(canvas: Canvas, pose: _Pose, beak: int, coat: Colour, crown: Colour, bill: Colour, hood: float, brow: float) -> None:
     "Beak, head, a random cap and brow, and the eye."
-    def front(points: Any) -> np.ndarray: return pose.face(place(points, 1.06, shift=(.165, .035)))
+    def front(points: Any) -> np.ndarray: return pose.face(place(points, 1.14, shift=(.165, .035)))
     canvas.fill(front(_BEAKS[beak]), bill, _ID["beak"], _edge(bill))
     canvas.stroke(front([(0, .012), ((.34, .015), (.15, .012), (.12, .03), (.31, .005))[beak]]), _edge(bill), .004)
     canvas.fill(pose.face(_HEAD), coat, _ID["head"])
@@ -249,12 +250,13 @@ def _paint(seed: int, species: int, individual: int, camera: int, size: int) -> 
     crown, tail, belly = blend(coat, crown, coats.random()), blend(coat, tail, coats.random()), blend(coat, (250, 240, 225), coats.uniform(.2, .65))
     pale, ink, hood, brow = vary(coats, (240, 232, 214), 5, 6), vary(coats, (46, 36, 36), 8, 8), coats.random(), coats.random()
     canvas = Canvas(size, 4 if size <= 128 else 3 if size <= 256 else 2, background(scene, lens.place, size))
+    bill = apart(bill, canvas.tone(pose.face([(.32, .03)])[0]), 70)                # the place in front of the head, whatever beak comes
     _perch(canvas, perch, pose.ground([pose.near])[0], pose.slope, lens.place)
     _tail(canvas, pose, tail)
     _legs(canvas, pose, leg, _RING_COLOURS[ring])
     _trunk(canvas, pose, coat, belly)
     chest, shoulder = place([(.315, .05), (.17, -.09)], angle=pose.tilt)
-    _breast(canvas, lambda p: pose.ground(p, scale=(.135, .155), angle=.6 * pose.tilt - 12, shift=chest), mark, pale, ink)
+    _breast(canvas, lambda p: pose.ground(p, scale=(.130, .150), angle=.6 * pose.tilt - 12, shift=chest), mark, pale, ink)
     _head(canvas, pose, species % len(BEAKS), coat, crown, bill, hood, brow)
     _wing(canvas, lambda p: pose.ground(p, scale=.66 * pose.wing[1], mirror=True, angle=pose.tilt - 8 + pose.wing[0], shift=shoulder), species // len(BEAKS), feather)
     image, ids = canvas.finish()
@@ -297,6 +299,17 @@ def draw_bird(
     s, i, c = (_within(name, int(chance[k]) if value is None else value, ends[name]) for k, (name, value) in enumerate(zip(ends, (species, individual, camera))))
     image, ids = _paint(int(seed), s, i, c, int(size))
     return BirdPicture(torch.from_numpy(image.transpose(2, 0, 1).copy()), torch.from_numpy(ids), s, i, c)
+
+# %% ../../nbs/data/01_birds.ipynb #d5201fb5
+PART_COLOURS: dict[str, Colour] = dict(zip(PARTS, (
+    (153, 153, 153), (86, 180, 233), (0, 114, 178), (213, 94, 0), (240, 228, 66), (230, 159, 0), (204, 121, 167), (0, 158, 115), (0, 0, 0))))
+
+def colour_parts(
+    parts: Tensor,       # (H, W) ids, as in `BirdPicture.parts`
+) -> Tensor:             # (3, H, W) uint8, white background
+    "Part ids as a picture, in `PART_COLOURS`."
+    table = torch.tensor([(255, 255, 255), *PART_COLOURS.values()], dtype=torch.uint8)
+    return table[parts.long()].permute(2, 0, 1)
 
 # %% ../../nbs/data/01_birds.ipynb #a65912a3
 _SPLITS = ("train", "valid", "test")
@@ -356,11 +369,14 @@ class Birds(Dataset):
         chosen = sets[species] if label == "species" else range(32, 48) if split == "test" else range(32)
         self.classes: tuple[str, ...] = tuple((SPECIES if label == "species" else INDIVIDUALS)[k] for k in chosen)
         self.labels = torch.tensor([list(chosen).index(getattr(r, label)) for r in self.records])
+        self.cameras = torch.tensor([r.camera for r in self.records])
         self._images = torch.zeros(n, 3, size, size, dtype=torch.uint8)     # memory is taken when they are filled
         self._parts = torch.zeros(n, size, size, dtype=torch.uint8)
         self._drawn = np.zeros(n, bool)
 
     def __len__(self) -> int: return self.n
+
+    def __repr__(self) -> str: return f"{self.n} birds of {self.size} px, {self.split}, {self.species} species, {len(self.classes)} labels ({self.label}), {int(self._drawn.sum())} drawn"
 
     def __getitem__(self, i: int) -> tuple[Tensor, int]:
         i = range(self.n)[i]
