@@ -29,7 +29,7 @@ def token_grid(
     W: int,                # its width
 ) -> tuple[int, int]:      # h, w with h·w = n
     "The grid that a row of `n` tokens came from: the rectangle nearest to the photograph's aspect."
-    return min(((h, n // h) for h in range(1, n + 1) if n % h == 0), key=lambda s: _mismatch(*s, H, W))
+    return min(((h, n // h) for h in range(1, n + 1) if n % h == 0), key=lambda s: _mismatch(s[0], s[1], H, W))
 
 # %% ../nbs/00_backbones.ipynb #bfc31e2e
 def _layout(out: Any, H: int, W: int, prefix: int) -> str:
@@ -38,7 +38,7 @@ def _layout(out: Any, H: int, W: int, prefix: int) -> str:
     if not isinstance(out, Tensor): return ""
     if out.ndim == 3: return "NLC" if out.shape[1] > prefix and fits(*token_grid(out.shape[1] - prefix, H, W)) else ""
     shapes = {"NCHW": out.shape[2:], "NHWC": out.shape[1:3]} if out.ndim == 4 else {}
-    return min((k for k, s in shapes.items() if fits(*s)), key=lambda k: _mismatch(*shapes[k], H, W), default="")
+    return min((k for k, s in shapes.items() if fits(*s)), key=lambda k: _mismatch(shapes[k][0], shapes[k][1], H, W), default="")
 
 def _channels_first(out: Tensor, layout: str, H: int, W: int, prefix: int) -> Tensor:
     "`out` as (B, C, h, w)."
@@ -233,7 +233,9 @@ def _own_stride(network: nn.Module, side: int, cells: int, last: bool) -> int:
 # %% ../nbs/00_backbones.ipynb #77d4c008
 def _settle(backbone: Backbone, ours: bool) -> Tensor:
     "Run once, note where and how the network gives its grid, drop what is idle (if the network is ours); the noise it ran on."
-    net, S, out, seen = backbone.network, backbone.image_size, None, {}
+    net, S = backbone.network, backbone.image_size
+    out: Any = None
+    seen: dict[str, Any] = {}
     like = next((t for t in [*net.parameters(), *net.buffers()] if t.is_floating_point()), torch.zeros(()))
     for side in dict.fromkeys((max(S, 128), S)):                         # a small photograph makes a grid too small to judge
         noise = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0)).to(like)
