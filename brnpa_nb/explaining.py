@@ -24,7 +24,7 @@ from .grouping import Groups
 from .models import AttentionModel
 from .ranking import RankedMaps, activity_shares, composite, display_maps, rank_logits
 from .views.figures import overlay, save_png, to_pil
-from .views.report import code, gallery, html_report, picture, section, table
+from .views.report import code, html_report, picture, section, table
 
 # %% auto #0
 __all__ = ['SHOWN', 'save_maps', 'load_maps', 'weights_checksum', 'strip', 'describe_photo', 'Explained', 'explain_photos']
@@ -138,7 +138,7 @@ def explain_photos(
         if progress: progress(len(done.rows))
     write_atomically(done.out / "table.csv", _csv(done.rows))
     write_atomically(done.out / "skipped.csv", _csv([{"photograph": str(p), "reason": reason} for p, reason in done.skipped]))
-    _page(done, maps.provenance | facts)
+    _page(done, {**maps.provenance, **facts})
     return done
 
 # %% ../nbs/06_explaining.ipynb #6b69c9d7
