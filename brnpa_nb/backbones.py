@@ -125,6 +125,7 @@ class Backbone(nn.Module):
     stride: int                # input pixels per grid step, as delivered
     native_stride: int         # the network's own
     resolution: str            # "atrous" or "stride"
+    margin: int                # pixels put before rows and columns, so that à trous cells are drawn in their place
     image_size: int            # side of a photograph in pixels when nothing else is said
     classifier: nn.Linear | None  # the network's own, see `take_classifier`; no part of the backbone's parameters
     config: dict[str, Any]     # what `create_backbone` needs to make it again (by name only)
@@ -137,7 +138,7 @@ class Backbone(nn.Module):
         self._layout, self._prefix, self._classifier_name, self._plain = "", 0, "", False
         self._unused: tuple[str, ...] = ()
         self.__dict__["classifier"] = None                    # written past nn.Module's registry of submodules
-        self.config = {}
+        self.config, self.margin = {}, 0
 
     def _grid(self, network: nn.Module, x: Tensor) -> Tensor:
         "The grid of normalised photographs from `network`: the backbone's own, or a changed copy on trial."
@@ -153,10 +154,16 @@ class Backbone(nn.Module):
         if not isinstance(images, Tensor) or images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
             raise ValueError(f"a backbone takes float photographs (B, 3, H, W) with values in [0, 1], found {_what(images)}; convert them first")
         x = ((images - self.mean) / self.std).to(self.mean.dtype)
-        try: return self._grid(self.network, x)
+        try: return self._aligned(self.network, x)
         except (AssertionError, RuntimeError, ValueError) as error:
             if isinstance(error, torch.cuda.OutOfMemoryError) or not (sizes := self._sizes(x)): raise
             raise ValueError(f"{self.name} cannot take photographs of {x.shape[-2]} × {x.shape[-1]} ({_line(error)}); it takes {sizes}") from error
+
+    def _aligned(self, network: nn.Module, x: Tensor) -> Tensor:
+        "The grid of photographs moved right and down by `margin` pixels, without the cells that have moved out of the picture."
+        if not self.margin: return self._grid(network, x)
+        moved, extra = nn.functional.pad(x, (self.margin, 0, self.margin, 0)), self.margin // self.stride
+        return self._grid(network, moved)[..., :-extra, :-extra]
 
     def _sizes(self, x: Tensor) -> str:
         "Which photographs it takes near the size of `x`, found by trying; an empty string when the size is not the trouble."
@@ -275,6 +282,7 @@ def create_backbone(
     layer: str | None = None,            # take the grid from this layer; None: timm's last stage, or what the module returns
     mean: Sequence[float] | None = None, # of the three colours; None is the network's own, 0 for a module
     std: Sequence[float] | None = None,  # the same; 1 for a module
+    align: bool = True,                  # draw à trous cells where the coarse cell was; False saves a margin of half a coarse cell
     **network_args: Any,                 # for timm.create_model, `channels=(16, 32, 64, 128)` say
 ) -> Backbone:
     """A network as photograph → feature grid: (B, 3, H, W) in [0, 1] → (B, C, h, w).
@@ -294,12 +302,12 @@ def create_backbone(
     read = _Layer(layer) if layer else _features if ours else _call
     backbone = Backbone(net, name, read, image_size or cfg.get("input_size", (3, 224, 224))[-1], mean or cfg.get("mean", (0., 0., 0.)), std or cfg.get("std", (1., 1., 1.)))
     if ours: backbone.config = dict(network=name, output_stride=output_stride, resolution=resolution, image_size=backbone.image_size if image_size else None, layer=layer,
-                                    mean=mean and list(mean), std=std and list(std), **network_args)
-    _refine(backbone, output_stride, resolution, _settle(backbone, ours))
+                                    mean=mean and list(mean), std=std and list(std), align=align, **network_args)
+    _refine(backbone, output_stride, resolution, _settle(backbone, ours), align)
     return backbone
 
 # %% ../nbs/00_backbones.ipynb #cd23420f
-def _refine(backbone: Backbone, output_stride: int | None, resolution: str, noise: Tensor) -> None:
+def _refine(backbone: Backbone, output_stride: int | None, resolution: str, noise: Tensor, align: bool) -> None:
     "Bring the backbone's grid to `output_stride`, if that is finer than its own."
     own = backbone.native_stride
     backbone.stride, backbone.resolution = own, resolution
@@ -308,6 +316,15 @@ def _refine(backbone: Backbone, output_stride: int | None, resolution: str, nois
         raise ValueError(f"{backbone.name} gives one token for {own} × {own} pixels, which cannot be made finer, so output_stride={output_stride} cannot be had; leave it out, or take a network with smaller patches")
     backbone.network = raise_resolution(backbone.network, output_stride, resolution, noise, backbone._grid, backbone.name)
     backbone.stride = output_stride
+    if align and resolution == "atrous": backbone.margin = _margin(backbone, noise)
+
+
+def _margin(backbone: Backbone, noise: Tensor) -> int:
+    "Half a coarse cell, or 0 where the network cannot take photographs that are larger by that (windows of a fixed number of cells, say)."
+    margin, backbone.margin = backbone.native_stride // 2, backbone.native_stride // 2
+    try: _watch(backbone.network, lambda: backbone._aligned(backbone.network, noise))
+    except (AssertionError, RuntimeError, ValueError): return 0
+    return margin
 
 # %% ../nbs/00_backbones.ipynb #8aa2475c
 def load_network_weights(

@@ -103,7 +103,7 @@ def _page(path: Path, low: AttentionModel, high: AttentionModel, birds: Birds, f
 
 def _sheet(model: AttentionModel, birds: Birds, title: str) -> Any:
     "Twelve birds, one of each species as far as they go."
-    first = [(birds.labels == k).nonzero()[0, 0].item() for k in range(12)]
+    first = [int((birds.labels == k).nonzero()[0, 0]) for k in range(12)]
     images = birds.images[first].float() / 255
     maps = model.explain(images)
     said = [f"{birds.classes[int(k)]}" for k in model(images).argmax(1)]

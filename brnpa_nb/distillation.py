@@ -47,7 +47,7 @@ def _finer(teacher: AttentionModel, output_stride: int, resolution: str):
     "The backbone of a module of your own, copied and raised."
     own = teacher.backbone
     return create_backbone(copy.deepcopy(own.network), output_stride, resolution, image_size=own.image_size, layer=getattr(own._read, "layer", None),
-                           mean=own.mean.flatten().tolist(), std=own.std.flatten().tolist())
+                           mean=own.mean.flatten().tolist(), std=own.std.flatten().tolist(), align=teacher.config.align)
 
 # %% ../nbs/04_distillation.ipynb #b829eb02
 def distillation_loss(

@@ -87,6 +87,7 @@ class ModelConfig:
     bias: bool = False
     mean: list[float] | None = None
     std: list[float] | None = None
+    align: bool = True           # draw à trous cells where the coarse cell was, see `backbones`
     classes: list[str] | None = None
     network_args: dict[str, Any] | None = None
 
@@ -158,7 +159,7 @@ def describe(
     model: AttentionModel,  # any
 ) -> dict[str, Any]:        # what a reader must know to make the same maps again, weights' checksum aside
     "Where maps come from: network, layer, stride, pooling, package."
-    return {"model": model.backbone.name, "layer": model.backbone.layer, "output_stride": model.backbone.stride, "resolution": model.backbone.resolution,
+    return {"model": model.backbone.name, "layer": model.backbone.layer, "output_stride": model.backbone.stride, "resolution": model.backbone.resolution, "margin": model.backbone.margin,
             "pooling": model.config.pooling, "n_maps": model.config.n_maps, "weights": model.weights_from or "random", "package": f"brnpa_nb {brnpa_nb.__version__}"}
 
 # %% ../nbs/03_models.ipynb #c8410778
@@ -172,7 +173,7 @@ def create_model(
     weights: str | Path | None = None, # None: random; "pretrained": timm's; or a safetensors file of ours or of timm's network
     image_size: int | None = None,  # side of the photographs, for networks that are built for one size
     network_args: dict[str, Any] | None = None, # handed to timm, e.g. {"channels": (16, 32, 64, 128)}
-    **config: Any,                  # further fields of `ModelConfig`: dropout, bias, refine, seeds, signed, classes
+    **config: Any,                  # further fields of `ModelConfig`: dropout, bias, refine, seeds, signed, align, classes
 ) -> AttentionModel:                # in train mode, as PyTorch makes modules
     """Backbone + pooling + linear head.
 
@@ -200,7 +201,7 @@ def create_model(
 def _rounded(t: Tensor) -> list[float]: return [round(x, 6) for x in t.flatten().tolist()]
 
 
-def _normalisation(config: dict[str, Any]) -> dict[str, Any]: return {k: config.pop(k) for k in ("mean", "std") if k in config}
+def _normalisation(config: dict[str, Any]) -> dict[str, Any]: return {k: config[k] for k in ("mean", "std", "align") if k in config}
 
 
 def _linear(weight: Tensor, bias: Tensor) -> nn.Linear:
