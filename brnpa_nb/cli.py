@@ -19,6 +19,7 @@ import brnpa_nb
 if TYPE_CHECKING:
     from torch.utils.data import Dataset
 
+    from brnpa_nb.data.photos import ClassFolder
     from brnpa_nb.models import AttentionModel
     from brnpa_nb.training import Recipe
 
@@ -30,7 +31,7 @@ def _say(text: str) -> None:
     "A line for people: on standard error, so that `--json` stays clean."
     print(text, file=sys.stderr, flush=True)
 
-
+# %% ../nbs/08_cli.ipynb #d0f4d130
 def _finish(args: argparse.Namespace, figures: dict[str, Any], lines: Sequence[str]) -> None:
     "Figures as JSON if asked for, else the lines."
     if args.json: print(json.dumps(figures))
@@ -70,7 +71,7 @@ def _explainable(args: argparse.Namespace) -> tuple[AttentionModel, bool, list[s
         return create_model(args.model, 1, weights=args.weights, **how), False, None
     return model, True, imagenet_names() if model.config.n_classes == 1000 else None
 
-
+# %% ../nbs/08_cli.ipynb #d8de4f99
 def imagenet_names() -> list[str]:  # 1000 names, in the order of the classes
     "What the thousand classes of ImageNet are called, as timm has them."
     from timm.data import ImageNetInfo
@@ -114,31 +115,39 @@ def _data(args: argparse.Namespace) -> Data:
     from torch.utils.data import Subset
 
     from brnpa_nb.data.photos import Augment, ClassFolder, split_validation
-    pictures = ClassFolder(args.data, round(args.size * 8 / 7), crop="whole")
-    plain, augment = ClassFolder(args.data, args.size), Augment(args.size, (args.min_crop, 1.0))
-    test = _same_classes(args.test, args.size, pictures.classes) if args.test else None
-    if args.valid: return Data(pictures, _same_classes(args.valid, args.size, pictures.classes), test, pictures.classes, augment)
+    if not 0 < args.crop_pct <= 1: raise ValueError(f"--crop-pct must be above 0 and at most 1, found {args.crop_pct}")
+    pictures, plain = ClassFolder(args.data, round(args.size / args.crop_pct), crop="whole"), _centres(args.data, args)
+    augment = Augment(args.size, (args.min_crop, 1.0))
+    test = _same_classes(args.test, args, pictures.classes) if args.test else None
+    if args.valid: return Data(pictures, _same_classes(args.valid, args, pictures.classes), test, pictures.classes, augment)
     if args.valid_share == 0: return Data(pictures, None, test, pictures.classes, augment)
     train, valid = split_validation(pictures.labels, args.valid_share, args.seed)
     return Data(Subset(pictures, train), Subset(plain, valid), test, pictures.classes, augment)
 
+# %% ../nbs/08_cli.ipynb #16333082
+def _centres(folder: str, args: argparse.Namespace) -> ClassFolder:
+    "A class folder as validation and test see it: resized, then the centre, as large as things are in the crops of training."
+    from torchvision.transforms import v2
 
-def _same_classes(folder: str, size: int, classes: list[str]) -> Dataset:
-    "A class folder whose classes are those trained on."
     from brnpa_nb.data.photos import ClassFolder
-    found = ClassFolder(folder, size)
+    return ClassFolder(folder, round(args.size / args.crop_pct), v2.CenterCrop(args.size))
+
+
+def _same_classes(folder: str, args: argparse.Namespace, classes: list[str]) -> ClassFolder:
+    "A class folder whose classes are those trained on."
+    found = _centres(folder, args)
     if found.classes != classes:
         odd = sorted(set(found.classes) ^ set(classes))
         raise ValueError(f"{folder} must have the same {len(classes)} class folders as the training data; {odd[0]!r} is in one of them only")
     return found
 
-
+# %% ../nbs/08_cli.ipynb #b1d279c3
 def _recipe(args: argparse.Namespace) -> Recipe:
     "Arguments as a recipe."
     from brnpa_nb.training import Recipe
     return Recipe(args.epochs, args.batch_size, args.lr, args.head_lr, args.weight_decay, args.warmup, args.label_smoothing, args.precision, args.seed)
 
-# %% ../nbs/08_cli.ipynb #16333082
+# %% ../nbs/08_cli.ipynb #7c33f187
 def _train(args: argparse.Namespace, model: AttentionModel, data: Data, loss: Any) -> dict[str, Any]:
     "Fit, take the best (or, without validation, the last) model, test it once."
     from brnpa_nb.models import load_model
@@ -152,13 +161,13 @@ def _train(args: argparse.Namespace, model: AttentionModel, data: Data, loss: An
     if data.test: figures["test_accuracy"] = evaluate(load_model(kept), data.test, precision=args.precision, workers=args.workers)["accuracy"]
     return figures
 
-
+# %% ../nbs/08_cli.ipynb #5b815224
 def _report(args: argparse.Namespace, figures: dict[str, Any]) -> None:
     "The figures of a training, for people or as JSON."
     scores = [f"{k.split('_')[0]} accuracy {100 * figures[k]:.1f} %" for k in ("teacher_accuracy", "valid_accuracy", "test_accuracy") if k in figures]
     _finish(args, figures, [*scores, f"model: {figures['model']}"])
 
-# %% ../nbs/08_cli.ipynb #b1d279c3
+# %% ../nbs/08_cli.ipynb #17952e1f
 BIRD_NETWORK = {"backbone": "resnet10t", "network_args": {"channels": [24, 48, 96, 128]}, "image_size": 96}  # of the shipped models
 
 
@@ -175,7 +184,7 @@ def train(args: argparse.Namespace) -> None:
                          weights=args.weights, dropout=args.dropout, classes=data.classes)
     _report(args, _train(args, model, data, None))
 
-
+# %% ../nbs/08_cli.ipynb #32d86aa6
 def distil(args: argparse.Namespace) -> None:
     "Distil a trained model to a finer grid."
     from brnpa_nb.distillation import Distillation, create_student
@@ -253,7 +262,7 @@ def _explain_arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("--out", default="brnpa-explained", help="folder for pictures, maps, table and page")
     p.add_argument("--quiet", action="store_true", help="no progress bar")
 
-
+# %% ../nbs/08_cli.ipynb #1269cc5e
 def _training_arguments(p: argparse.ArgumentParser, output_stride: int, lr: float, epochs: int) -> None:
     "Arguments that train and distil share."
     p.add_argument("data", help="birds (drawn here), or a folder with one folder of photographs per class")
@@ -266,6 +275,7 @@ def _training_arguments(p: argparse.ArgumentParser, output_stride: int, lr: floa
     p.add_argument("--valid-share", type=float, default=0.15, help="share of each class taken out for validation; 0: none, the last epoch is kept")
     p.add_argument("--test", help="folder of test photographs, looked at once at the end (birds: any word)")
     p.add_argument("--min-crop", type=float, default=0.4, help="smallest share of a photograph in a random crop")
+    p.add_argument("--crop-pct", type=float, default=0.875, help="share of the shorter side that validation and test photographs keep, from the centre")
     p.add_argument("--epochs", type=int, default=epochs)
     p.add_argument("--batch-size", type=int, default=32, help="over all processes")
     p.add_argument("--lr", type=float, default=lr, help="highest learning rate")

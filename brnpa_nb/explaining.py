@@ -39,7 +39,7 @@ def save_maps(
     config = {"maps": 1, "image_size": list(maps.image_size), "refine": maps.refine, "provenance": {**maps.provenance, **provenance}}
     return save_checkpoint(path, maps.groups._asdict(), config)
 
-
+# %% ../nbs/06_explaining.ipynb #ed49568b
 def load_maps(
     path: str | Path,  # from `save_maps`
 ) -> RankedMaps:       # without the feature grid
@@ -111,7 +111,7 @@ class Explained:
     skipped: list[tuple[Path, str]] = field(default_factory=list) # files that could not be read, and why
     strips: list[Path] = field(default_factory=list)              # the pictures, in order
 
-
+# %% ../nbs/06_explaining.ipynb #6b69c9d7
 def explain_photos(
     model: AttentionModel,                  # mode and gradients are left as they were
     source: str | Path | Sequence[str | Path], # a file, a folder, or a list of both
@@ -141,7 +141,7 @@ def explain_photos(
     _page(done, {**maps.provenance, **facts})
     return done
 
-# %% ../nbs/06_explaining.ipynb #6b69c9d7
+# %% ../nbs/06_explaining.ipynb #7b9d128c
 def _write_one(done: Explained, maps: RankedMaps, batch: PhotoBatch, i: int, head: torch.nn.Module | None, classes: Sequence[str], facts: dict[str, Any]) -> None:
     "Maps, strip and row of one photograph. Names get a number in front: two photographs may have one name."
     path = batch.paths[i]
@@ -152,7 +152,7 @@ def _write_one(done: Explained, maps: RankedMaps, batch: PhotoBatch, i: int, hea
     done.strips.append(save_png(strip(maps, batch.images[i], label), done.out / "pictures" / f"{name}.png"))
     done.rows.append({"photograph": str(path), "maps": f"maps/{name}.safetensors", **row})
 
-
+# %% ../nbs/06_explaining.ipynb #e5fb2c90
 def _csv(rows: Sequence[dict[str, Any]]) -> bytes:
     "Rows as CSV with one line of names; nothing but that line where there are no rows."
     text = io.StringIO()
@@ -160,7 +160,7 @@ def _csv(rows: Sequence[dict[str, Any]]) -> bytes:
     writer.writeheader(); writer.writerows(rows)
     return text.getvalue().encode("utf-8", "surrogateescape")
 
-
+# %% ../nbs/06_explaining.ipynb #62de378c
 SHOWN = 100  # photographs on the page; all are in pictures/ and in the table
 
 

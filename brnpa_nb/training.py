@@ -63,7 +63,7 @@ def _mix(*numbers: int) -> int:
         state ^= state >> 31
     return state >> 1
 
-
+# %% ../nbs/05_training.ipynb #a1f0a50f
 class _Order(Sampler):
     "A permutation of the data, drawn anew for each epoch from (seed, epoch)."
     def __init__(self, n: int, seed: int): self.n, self.seed, self.epoch = n, seed, 0
@@ -71,7 +71,7 @@ class _Order(Sampler):
     def __iter__(self) -> Iterator[int]:
         return iter(torch.randperm(self.n, generator=torch.Generator().manual_seed(_mix(self.seed, self.epoch))).tolist())
 
-
+# %% ../nbs/05_training.ipynb #309a7474
 class _Augmented(Dataset):
     "A data set whose pictures go through `augment`, each with randomness of its own."
     def __init__(self, data: Dataset, augment: Callable[[Tensor], Tensor] | None, seed: int): self.data, self.augment, self.seed, self.epoch = data, augment, seed, 0
@@ -124,7 +124,7 @@ def evaluate(
     logits, labels = (torch.cat(column) for column in zip(*rows))
     return {"n": len(labels), "loss": F.cross_entropy(logits, labels).item(), "accuracy": (logits.argmax(1) == labels).double().mean().item(), "logits": logits, "labels": labels}
 
-
+# %% ../nbs/05_training.ipynb #1193da01
 def _accelerator(precision: str = "no") -> Any:
     "Accelerate, with batches split over processes, so that a batch is the same batch on any number of them."
     from accelerate import Accelerator, DataLoaderConfiguration
@@ -229,7 +229,7 @@ def _keep(out: Path, model: AttentionModel, optimizer: Any, recipe: Recipe, hist
     for i, entries in optimizer.state_dict()["state"].items(): tensors |= {f"optimizer.{i}.{k}": v for k, v in entries.items()}
     save_checkpoint(out / "state.safetensors", tensors, {"recipe": asdict(recipe), "history": history.rows})
 
-
+# %% ../nbs/05_training.ipynb #d8b52205
 def _restore(state: Path, model: AttentionModel, optimizer: torch.optim.Optimizer, recipe: Recipe) -> History:
     "Put model and optimiser back to where a run stopped; everything is checked before anything changes."
     kept = read_checkpoint(state)

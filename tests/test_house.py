@@ -28,8 +28,10 @@ def test_notebook_is_clean(path):
     code = [c for c in nb.cells if c.cell_type == "code" and c.source.strip()]
     assert not [o for c in code for o in c.outputs if o.output_type == "error"], "an error is among the outputs"
     assert statistics.median(len(c.source.strip().splitlines()) for c in code) <= 7, "long cells: one idea a cell"
-    images = [o for c in code for o in c.outputs if "image/png" in o.get("data", {}) or "image/jpeg" in o.get("data", {})]
-    assert not images or re.search(r"what to see", text, re.I), "say beneath a picture what is to be seen"
+    for i, cell in enumerate(nb.cells):
+        if cell.cell_type == "code" and any(k in o.get("data", {}) for o in cell.outputs for k in ("image/png", "image/jpeg")):
+            near = [c for c in [*nb.cells[max(0, i - 2):i], *nb.cells[i + 1:i + 2]] if c.cell_type == "markdown"]
+            assert near, f"cell {i} shows a picture that no word beside it explains"
 
 
 @pytest.mark.parametrize("path", MODULES, **by_name)

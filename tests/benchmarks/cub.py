@@ -51,16 +51,17 @@ def parts(path: str, known: dict[str, dict], size: int) -> dict:
     "Accuracy on the test photographs, and per rank the rate of peaks within a tenth of the box diagonal of a visible part, and which parts."
     model = load_model(path)
     test = [a for a in known.values() if a["test"] and a["class"] in model.classes]
-    photos = Photos([a["path"] for a in test], size)
+    wide = round(size / .875)                                       # as `brnpa train` tests: resized to 256, centre of 224
+    photos, edge = Photos([a["path"] for a in test], wide), (wide - size) // 2
     right, hits, names = [], [], []
     for i in range(0, len(test), 32):
         batch = [photos.read(k) for k in range(i, min(i + 32, len(test)))]
-        images = torch.stack([p.image for p in batch])
+        images = torch.stack([p.image[:, edge:edge + size, edge:edge + size] for p in batch])
         maps = model.explain(images)
         with torch.no_grad(): right += (model.head(maps.vectors.flatten(1)).argmax(1) == torch.tensor([model.classes.index(a["class"]) for a in test[i:i + 32]])).float().tolist()
         for k, p in enumerate(batch):
             a = test[i + k]
-            points = to_original(peaks(maps[k])[0], p.box, (size, size))[None]
+            points = to_original(peaks(maps[k])[0] + edge, p.box, (wide, wide))[None]
             where = torch.tensor(a["parts"])
             near = nearest_parts(points, where[None, :, :2], where[None, :, 2] > 0, .1 * torch.tensor(a["box"][2:]).norm()[None])
             hits.append(near.hit[0])
