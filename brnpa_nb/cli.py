@@ -152,11 +152,13 @@ def _train(args: argparse.Namespace, model: AttentionModel, data: Data, loss: An
     "Fit, take the best (or, without validation, the last) model, test it once."
     from brnpa_nb.models import load_model
     from brnpa_nb.training import evaluate, fit
+    from brnpa_nb.views.figures import plot_history, save_png
 
     _say(f"{len(data.train)} pictures to train on, {len(data.valid) if data.valid else 0} to choose the epoch by, {len(data.classes)} classes")  # type: ignore[arg-type]
     history = fit(model, data.train, data.valid, _recipe(args), loss, data.augment, args.out, not args.restart, args.workers, not args.quiet)
     kept = Path(args.out) / ("best.safetensors" if data.valid else "last.safetensors")
     figures: dict[str, Any] = {"model": str(kept), "history": history.rows}
+    if history.rows: save_png(plot_history(history.rows), Path(args.out) / "history.png")
     if data.valid and history.rows: figures["valid_accuracy"] = history.best()["valid_accuracy"]
     if data.test: figures["test_accuracy"] = evaluate(load_model(kept), data.test, precision=args.precision, workers=args.workers)["accuracy"]
     return figures
