@@ -27,8 +27,8 @@ function make(tag, attributes = {}, ...children) {   // an element; children are
 }
 
 const clip = (x, low, high) => Math.min(Math.max(x, low), high);
-const percent = (x) => `${(100 * x).toFixed(Math.abs(x) < 0.0995 ? 1 : 0)} %`;
-const number = (x) => (x === 0 ? "0" : Math.abs(x) >= 1e4 || Math.abs(x) < 1e-3 ? x.toExponential(1) : String(+x.toPrecision(3)));
+const percent = (x) => `${(100 * x).toFixed(Math.abs(x) < 0.0995 ? 1 : 0)}\u00a0%`;
+const number = (x) => (x === 0 ? "0" : Math.abs(x) >= 1e6 || Math.abs(x) < 1e-5 ? x.toExponential(1) : String(+x.toPrecision(3)));
 const signed = (x) => (x > 0 ? "+" : x < 0 ? "−" : "") + number(Math.abs(x));
 
 // ---- from a packet to cell colours -----------------------------------------------------------------------------
@@ -279,7 +279,7 @@ function render({ model, el }) {
         swatch.style.background = page.colours[i];
         listen(button, "click", () => set("rank", model.get("rank") === i + 1 ? 0 : i + 1));
         const row = make("tr", {}, make("th", { scope: "row" }, button), make("td", {}, Number.isFinite(share) ? percent(share) : "–"));
-        if (some) row.append(make("td", {}, signed(some.by_rank[i])), make("td", {}, `${packet.predictions[i].name} ${percent(packet.predictions[i].probability)}`));
+        if (some) row.append(make("td", {}, signed(some.by_rank[i])), make("td", { class: "brnpa-name" }, `${packet.predictions[i].name} ${percent(packet.predictions[i].probability)}`));
         return row;
       }));
     }
