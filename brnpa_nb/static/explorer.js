@@ -5,7 +5,7 @@
 const KINDS = ["weights × activity", "weights", "similarity"];
 const HEAT = ["#000004", "#57106E", "#BC3754", "#F98E09", "#FCFFA4"].map(rgb);
 const FOR = rgb("#B35806"), AGAINST = rgb("#542788");
-const TRAITS = ["photo", "rank", "opacity", "show", "target", "threshold", "position", "step", "smooth", "_page"];
+const TRAITS = ["photo", "rank", "opacity", "show", "target", "threshold", "position", "step", "smooth", "compact", "_page"];
 
 // ---- small helpers ---------------------------------------------------------------------------------------------
 
@@ -239,6 +239,7 @@ function render({ model, el }) {
   function refresh() {
     const s = state(), packet = packetAt(s.photo);
     thumbs(s);
+    ui.root.classList.toggle("brnpa-compact", !!s.compact);
     if (!packet) return;
     const n = packet.ranks, rank = clip(s.rank, 0, n), hasClasses = packet.classes.length > 0;
     range(ui.rank, n, rank, rank ? `${rank} of ${n}` : "all");

@@ -50,6 +50,7 @@ class Explorer(anywidget.AnyWidget):
     position = traitlets.Int(-1, help="grid index that all others are compared with; −1: none").tag(sync=True)
     step = traitlets.Int(0, help="of the grouping, 0 … 3 N; 0: off").tag(sync=True)
     smooth = traitlets.Bool(False, help="interpolate between grid cells").tag(sync=True)
+    compact = traitlets.Bool(False, help="picture and table only, for a view that another one steers").tag(sync=True)
     _page = traitlets.Dict().tag(sync=True)
 
     def __init__(self, maps: RankedMaps, images: Tensor, head: nn.Module | None = None, classes: Sequence[str] | None = None,
@@ -62,7 +63,7 @@ class Explorer(anywidget.AnyWidget):
         self.colours, self._targets = colours, list(targets)
         self._n_classes = None if head is None else len(head_weight(head, maps.n_maps, maps.vectors.shape[-1]))
         unknown = set(controls) - {k for k in self.class_traits(sync=True) if not k.startswith("_")}
-        if unknown: raise ValueError(f"there is no control {sorted(unknown)[0]!r}; the controls are {', '.join(Setting.__dataclass_fields__)} and photo")
+        if unknown: raise ValueError(f"there is no control {sorted(unknown)[0]!r}; the controls are photo, compact, {', '.join(k for k in Setting.__dataclass_fields__ if k != 'colours')}")
         super().__init__(**controls)
         self._send_page(self.photo)
 

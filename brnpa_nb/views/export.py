@@ -44,12 +44,12 @@ def _json(value: Any) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _state(view: Explorer, photographs: Sequence[int]) -> dict:
+def _state(view: Explorer, photographs: Sequence[int]) -> dict[str, Any]:
     "All that the module in the page needs of one explorer."
     photo = photographs.index(view.photo) if view.photo in photographs else 0
     packets = [p for i in range(0, len(photographs), view.page_size) for p in view.pack(photographs[i:i + view.page_size])]
     page = view.page_of(packets, 0, len(packets))
-    return {k: v for k, v in vars(view.setting).items() if k != "colours"} | dict(photo=photo, _page=page)
+    return {k: v for k, v in vars(view.setting).items() if k != "colours"} | dict(photo=photo, compact=view.compact, _page=page)
 
 # %% ../../nbs/views/04_export.ipynb #793b5bbd
 LIMIT = 100_000_000  # bytes; a larger page takes long to open
