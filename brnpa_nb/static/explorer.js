@@ -315,7 +315,7 @@ function render({ model, el }) {
 
   function summary(packet, s, kept, rank) {
     const [, w] = packet.grid, place = (k) => `row ${Math.floor(k / w) + 1}, column ${(k % w) + 1}`, some = packet.classes[kept];
-    const words = [`Photograph ${s.photo + 1} of ${page.total}, ${packet.caption}.`];
+    const words = [`Photograph ${s.photo + 1} of ${page.total}${packet.caption === `photograph ${s.photo + 1}` ? "" : `, ${packet.caption}`}.`];
     if (shown?.what === "position") words.push(`Similarity of ${place(s.position)} to all positions, ${number(shown.low)} to ${number(shown.high)}.`);
     else if (shown?.what === "step") words.push(`Step ${clip(s.step, 0, 3 * packet.ranks)} of the grouping: ${[`the score is largest at ${place(packet.seeds[shown.at])}, the seed of rank ${shown.at + 1}`, `similarity to the seed of rank ${shown.at + 1}`, `the score left after rank ${shown.at + 1}`][shown.phase]}.`);
     else {

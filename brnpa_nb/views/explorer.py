@@ -43,7 +43,7 @@ class Explorer(anywidget.AnyWidget):
     _css = static("explorer.css")
     photo = traitlets.Int(0, help="which photograph, from 0").tag(sync=True)
     rank = traitlets.Int(0, help="0: all ranks, 1 … N: one").tag(sync=True)
-    opacity = traitlets.Float(.7, help="of the maps, in [0, 1]; 0 shows the photograph in colour").tag(sync=True)
+    opacity = traitlets.Float(.6, help="of the maps, in [0, 1]; 0 shows the photograph in colour").tag(sync=True)
     show = traitlets.Unicode(KINDS[0], help="one of `frames.SHOWS`").tag(sync=True)
     target = traitlets.Int(-1, help="class whose contributions are shown; −1: the most probable").tag(sync=True)
     threshold = traitlets.Float(0., help="values below it are left out, in [0, 1]").tag(sync=True)

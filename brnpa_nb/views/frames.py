@@ -25,7 +25,7 @@ SHOWS = (*KINDS, "contribution")
 class Setting:
     "What the explorer's controls are set to."
     rank: int = 0               # 0: all ranks, 1 … N: one
-    opacity: float = 0.7        # of the maps over the grey photograph, in [0, 1]
+    opacity: float = 0.6        # of the maps over the grey photograph, in [0, 1]
     show: str = KINDS[0]        # one of `SHOWS`
     target: int = -1            # class whose contributions are shown; −1: the most probable
     threshold: float = 0.0      # values below it, on the scale shown, are left out
