@@ -79,7 +79,7 @@ def read_checkpoint(
     if not path.is_file(): raise FileNotFoundError(f"no weights at {path}; give a safetensors file, or a folder with model.safetensors")
     try:
         with safe_open(str(path), framework="pt") as f:
-            header, tensors = f.metadata() or {}, {k: f.get_tensor(k) for k in f.keys()}  # noqa: SIM118 (not a dict)
+            header, tensors = f.metadata() or {}, {k: f.get_tensor(k) for k in f.keys()}
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{path} is not a whole safetensors file ({str(error).splitlines()[0]}); copy or save it again") from error
     try: config = json.loads(header.get(KEY, "{}"))

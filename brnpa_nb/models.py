@@ -261,9 +261,7 @@ def load_model(
 
     Raises `FileNotFoundError` where there is nothing, `ValueError` for a file that is cut, foreign or of another shape.
     """
-    if not Path(source).exists() and isinstance(source, str) and source.count("/") == 1 and not source.endswith(".safetensors"):
-        from huggingface_hub import hf_hub_download
-        source = hf_hub_download(source, "model.safetensors", revision=revision)
+    if not Path(source).exists() and isinstance(source, str) and source.count("/") == 1 and not source.endswith(".safetensors"): source = _from_hub(source, revision)
     start = read_checkpoint(source)
     if not {"backbone", "n_classes"} <= start.config.keys(): raise ValueError(f"{start.path} holds no model of brnpa_nb; for weights of a bare network use create_model(name, weights=…)")
     config = {k: v for k, v in start.config.items() if k in ModelConfig.__dataclass_fields__}
@@ -274,6 +272,16 @@ def load_model(
     model.load_state_dict(start.tensors)
     model.weights_from = f"{start.path.name} sha256 {start.checksum}"
     return model.eval()
+
+# %% ../nbs/03_models.ipynb #7942692e
+def _from_hub(name: str, revision: str | None) -> str:
+    "The file of a repository on the Hugging Face Hub, downloaded (with a progress bar, once) because its name was given."
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
+
+    try: return hf_hub_download(name, "model.safetensors", revision=revision)
+    except LocalEntryNotFoundError as error: raise FileNotFoundError(f"there is no file or folder {name!r} here, and the Hub cannot be reached to look for it there; check the spelling or the connection") from error
+    except (EntryNotFoundError, HfHubHTTPError) as error: raise FileNotFoundError(f"no model {name!r} here or on the Hub ({str(error).strip().splitlines()[0].rstrip('.')}); check the spelling") from error
 
 # %% ../nbs/03_models.ipynb #26258426
 def model_card(

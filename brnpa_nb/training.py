@@ -128,6 +128,8 @@ def evaluate(
 def _accelerator(precision: str = "no") -> Any:
     "Accelerate, with batches split over processes, so that a batch is the same batch on any number of them."
     from accelerate import Accelerator, DataLoaderConfiguration
+    from accelerate.state import AcceleratorState
+    if AcceleratorState._shared_state and AcceleratorState().mixed_precision != precision: AcceleratorState._reset_state()  # it is one for the process, and refuses to change
     return Accelerator(mixed_precision=precision, dataloader_config=DataLoaderConfiguration(split_batches=True))
 
 # %% ../nbs/05_training.ipynb #32f9cff7
@@ -162,7 +164,7 @@ def fit(
     model: AttentionModel,              # trained in place
     train: Dataset,                     # of (image (3, H, W) in [0, 1], label)
     valid: Dataset | None = None,       # chooses the best epoch; take it out of the training data, never from the test data
-    recipe: Recipe = Recipe(),          # noqa: B008 (frozen)
+    recipe: Recipe = Recipe(),
     loss: Loss | None = None,           # cross-entropy if none
     augment: Callable[[Tensor], Tensor] | None = None, # image → image, randomness from torch's global generator
     out: str | Path | None = None,      # folder for best.safetensors, last.safetensors and the state to resume from

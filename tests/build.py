@@ -50,7 +50,7 @@ def readme(index: Path) -> str:
     parts = ["<!-- Written by `python -m tests.build` from nbs/index.ipynb: edit that. -->\n"]
     for cell in json.loads(index.read_text(encoding="utf-8"))["cells"]:
         source = "".join(cell["source"]).strip()
-        if cell["cell_type"] == "markdown": parts.append(source)
+        if cell["cell_type"] == "markdown": parts.append(source.replace("](images/", "](nbs/images/"))
         elif source and not source.startswith("#|"):
             parts.append(f"```python\n{source}\n```")
             for out in cell["outputs"]:

@@ -1,0 +1,95 @@
+"""The command, as a user runs it: a process, its exit status, its two outputs."""
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.build import ROOT
+from tests.real import DATA, needs
+
+
+def brnpa(*args, **kwargs):
+    env = os.environ | {"PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
+    return subprocess.run([sys.executable, "-m", "brnpa_nb.cli", *map(str, args)], capture_output=True, text=True, env=env, timeout=600, **kwargs)
+
+
+def test_demo_json_has_the_promised_keys(tmp_path):
+    done = brnpa("demo", "--json", "--out", tmp_path / "a folder with blanks")
+    assert done.returncode == 0, done.stderr
+    table = json.loads(done.stdout)
+    assert set(table) == {"accuracy_low", "accuracy_high", "energy", "area"} and set(table["energy"]) == {"low", "high"}
+    assert set(table["energy"]["high"]["1"]) == set(table["area"])
+    assert (tmp_path / "a folder with blanks/index.html").stat().st_size > 10_000
+
+
+MISTAKES = {
+    "no such photographs": ["explain", "nowhere", "--model", "resnet18", "--weights", "random"],
+    "no weights named": ["explain", ".", "--model", "resnet18"],
+    "weights of no network": ["explain", "{photo}", "--weights", "{broken}"],
+    "unknown network": ["explain", "{photo}", "--model", "resnet-18x", "--weights", "random"],
+    "impossible stride": ["explain", "{photo}", "--model", "resnet18", "--weights", "random", "--output-stride", "5"],
+    "no ranks": ["explain", "{photo}", "--model", "resnet10t", "--weights", "random", "--ranks", "-1"],
+    "not a photograph": ["explain", "{broken}", "--model", "resnet10t", "--weights", "random"],
+    "no data": ["train", "nowhere", "--out", "{out}"],
+    "no epochs": ["train", "birds", "--pictures", "16", "--epochs", "-1", "--out", "{out}"],
+    "bad teacher": ["distil", "{broken}", "birds", "--out", "{out}"],
+    "offline": ["explain", "{photo}", "--model", "resnet18", "--weights", "pretrained"],
+    "unwritable": ["tutorials", "/proc/nowhere"],
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_one_sentence_and_status_2(name, tmp_path):
+    from PIL import Image
+    places = {"photo": tmp_path / "photo.png", "broken": tmp_path / "broken.safetensors", "out": tmp_path / "out"}
+    Image.new("RGB", (64, 64), "teal").save(places["photo"])
+    places["broken"].write_bytes(b"\x08\0\0\0\0\0\0\0{}......")
+    done = brnpa(*(a.format(**places) for a in MISTAKES[name]), *(["--quiet"] if MISTAKES[name][0] == "explain" else []), cwd=tmp_path)
+    assert done.returncode == 2, (done.stdout, done.stderr)
+    sentences = [line for line in done.stderr.splitlines() if line.startswith("brnpa: ")]
+    assert len(sentences) == 1 and "Traceback" not in done.stderr and done.stdout == ""
+
+
+def test_unknown_arguments_are_status_2():
+    assert brnpa("explain", "x", "--wat").returncode == 2 and brnpa("fly").returncode == 2 and brnpa().returncode == 2
+
+
+def test_tutorials_are_copied_and_not_overwritten(tmp_path):
+    assert brnpa("tutorials", tmp_path / "t").returncode == 0
+    assert (tmp_path / "t/01_first_ranked_maps.ipynb").exists()
+    assert brnpa("tutorials", tmp_path / "t").returncode == 2
+    assert brnpa("tutorials", tmp_path / "t", "--force").returncode == 0
+
+
+@needs("weights", "resnet18_in1k.safetensors")
+@pytest.mark.parametrize("resolution", ["atrous", "stride"])
+def test_explain_real_photographs(resolution, tmp_path):
+    photos = sorted((DATA / "flowers_ccby/daisy").glob("*.jpg"))[:3]
+    done = brnpa("explain", *photos, "--model", "resnet18", "--weights", DATA / "weights/resnet18_in1k.safetensors", "--output-stride", 8, "--resolution", resolution, "--out", tmp_path, "--json", "--quiet")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["photographs"] == 3 and len(list((tmp_path / "maps").iterdir())) == 3
+    if resolution == "atrous": assert [r["prediction"] for r in found["rows"]].count("daisy") >= 2
+
+
+def test_interrupted_explaining_leaves_whole_files(tmp_path):
+    "Ctrl-C: status 130, one line, and every file that is there can be read."
+    import signal
+    import time
+
+    from PIL import Image
+
+    from brnpa_nb.explaining import load_maps
+    (tmp_path / "photos").mkdir()
+    for i in range(300): Image.new("RGB", (224, 224), (i % 255, 80, 120)).save(tmp_path / f"photos/{i}.png")
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    run = subprocess.Popen([sys.executable, "-m", "brnpa_nb.cli", "explain", tmp_path / "photos", "--model", "resnet18", "--weights", "random", "--out", tmp_path / "out", "--quiet"], stderr=subprocess.PIPE, text=True, env=env)
+    deadline = time.monotonic() + 120
+    while not list((tmp_path / "out").glob("maps/*.safetensors")) and time.monotonic() < deadline: time.sleep(.05)
+    run.send_signal(signal.SIGINT)
+    _, said = run.communicate(timeout=60)
+    assert run.returncode == 130 and "interrupted" in said and "Traceback" not in said
+    written = list((tmp_path / "out/maps").iterdir())
+    assert written and all(load_maps(p).n_maps == 3 for p in written)

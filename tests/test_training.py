@@ -1,0 +1,73 @@
+"""What the training notebook cannot show: several processes, and a run that is killed."""
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import torch
+from safetensors.torch import load_file
+
+from tests.build import ROOT
+
+SCRIPT = '''
+import sys, json, torch
+from torch.utils.data import Dataset
+from brnpa_nb.models import create_model
+from brnpa_nb.training import Recipe, evaluate, fit
+
+class Spots(Dataset):
+    def __init__(self, n, seed): self.x = .3 * torch.rand(n, 3, 32, 32, generator=torch.Generator().manual_seed(seed)); self.y = torch.arange(n) % 2
+    def __len__(self): return len(self.y)
+    def __getitem__(self, i):
+        x = self.x[i].clone(); x[:, 8:24, 2 + 16 * self.y[i]:14 + 16 * self.y[i]] += .6
+        return x, int(self.y[i])
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    model = create_model("resnet10t", 2, output_stride=16, network_args={"channels": (8, 8, 16, 16)})
+    for m in model.modules():
+        if isinstance(m, torch.nn.modules.batchnorm._BatchNorm): m.momentum = 0.0; m.eval(); m.train = lambda mode=True, m=m: m
+    history = fit(model, Spots(48, 0), Spots(21, 1), Recipe(epochs=int(sys.argv[2]), batch_size=16, lr=1e-3), out=sys.argv[1], progress=False)
+    found = evaluate(model, Spots(21, 1))
+    if int(__import__("os").environ.get("RANK", 0)) == 0: print(json.dumps({"rows": history.rows, "n": found["n"], "loss": found["loss"]}))
+'''
+
+
+def _env(): return os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+
+
+def test_two_processes_give_what_one_gives(tmp_path):
+    "Same global batch, same result to float tolerance; batch statistics are frozen here, since they are per process by nature."
+    (tmp_path / "script.py").write_text(SCRIPT)
+    one = subprocess.run([sys.executable, tmp_path / "script.py", tmp_path / "one", "2"], env=_env(), capture_output=True, text=True, timeout=300)
+    assert one.returncode == 0, one.stderr
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=0", "--rdzv_backend=c10d", "--rdzv_endpoint=localhost:0"]
+    two = subprocess.run([*launch, tmp_path / "script.py", tmp_path / "two", "2"], env=_env() | {"ACCELERATE_USE_CPU": "true"}, capture_output=True, text=True, timeout=300)
+    assert two.returncode == 0, two.stderr
+    a, b = (json.loads(r.stdout.strip().splitlines()[-1]) for r in (one, two))
+    assert a["n"] == b["n"] == 21                                    # 21 pictures count 21 times over two processes
+    for x, y in zip(a["rows"], b["rows"]):
+        assert abs(x["train_loss"] - y["train_loss"]) < 1e-4 and abs(x["valid_loss"] - y["valid_loss"]) < 1e-4
+    first, second = (load_file(tmp_path / k / "last.safetensors") for k in ("one", "two"))
+    for k in first: torch.testing.assert_close(first[k], second[k], atol=2e-4, rtol=1e-3)
+
+
+def test_killed_and_resumed_is_bitwise_the_same(tmp_path):
+    (tmp_path / "script.py").write_text(SCRIPT)
+    whole = subprocess.run([sys.executable, tmp_path / "script.py", tmp_path / "whole", "6"], env=_env(), capture_output=True, text=True, timeout=300)
+    assert whole.returncode == 0, whole.stderr
+    run = subprocess.Popen([sys.executable, tmp_path / "script.py", tmp_path / "cut", "6"], env=_env(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "cut/state.safetensors").exists() and time.monotonic() < deadline: time.sleep(.01)
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    again = subprocess.run([sys.executable, tmp_path / "script.py", tmp_path / "cut", "6"], env=_env(), capture_output=True, text=True, timeout=300)
+    assert again.returncode == 0, again.stderr
+    for name in ("last", "best"):
+        a, b = (load_file(tmp_path / k / f"{name}.safetensors") for k in ("whole", "cut"))
+        assert all(torch.equal(a[k], b[k]) for k in a)
+    left = [p.name for p in (tmp_path / "cut").iterdir() if p.suffix != ".safetensors"]
+    assert all(name.startswith(".aside-") for name in left)         # what the kill left is never taken for a result
