@@ -7,6 +7,7 @@ __all__ = ['PAGE', 'static', 'Explorer', 'replace_setting', 'strip', 'explore']
 
 # %% ../../nbs/views/03_explorer.ipynb #808b9178
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,11 @@ def static(
 
 # %% ../../nbs/views/03_explorer.ipynb #063a9cd5
 PAGE = 12  # photographs sent at once
+
+
+def _export(name: str) -> Any:
+    "A function of the next room, looked up when it is called: the methods `to_…` are shortcuts to it."
+    return getattr(import_module("brnpa_nb.views.export"), name)
 
 
 class Explorer(anywidget.AnyWidget):
@@ -129,20 +135,16 @@ class Explorer(anywidget.AnyWidget):
 
     def to_html(self, path: str | Path, **how: Any) -> Path:
         "A page that works without Python and without network; see `export.to_html`."
-        from brnpa_nb.views.export import to_html
-        return to_html(self, path, **how)
+        return _export("to_html")(self, path, **how)
     def to_png(self, path: str | Path) -> Path:
         "The picture as it is now; see `export.to_png`."
-        from brnpa_nb.views.export import to_png
-        return to_png(self, path)
+        return _export("to_png")(self, path)
     def to_gif(self, path: str | Path, **how: Any) -> Path:
         "A sweep through the ranks; see `export.to_gif`."
-        from brnpa_nb.views.export import to_gif
-        return to_gif(self, path, **how)
+        return _export("to_gif")(self, path, **how)
     def to_svg(self, path: str | Path) -> Path:
         "The legend of the ranks' colours; see `export.to_svg`."
-        from brnpa_nb.views.export import to_svg
-        return to_svg(self, path)
+        return _export("to_svg")(self, path)
 
 # %% ../../nbs/views/03_explorer.ipynb #6c46450b
 def replace_setting(

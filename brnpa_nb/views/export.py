@@ -34,7 +34,7 @@ h1 { font-size: 1.4rem; margin: .2em 0 .5em } h2 { font-size: 1.1rem; margin: .6
 #brnpa-views.single { display: block }
 """
 
-
+# %% ../../nbs/views/04_export.ipynb #8b308cd1
 def _checksum(text: str) -> str: return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
@@ -43,7 +43,7 @@ def _json(value: Any) -> str:
     text = json.dumps(value, allow_nan=False, default=lambda b: base64.b64encode(b).decode())   # only bytes are not JSON
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
-
+# %% ../../nbs/views/04_export.ipynb #928eb50a
 def _state(view: Explorer, photographs: Sequence[int]) -> dict[str, Any]:
     "All that the module in the page needs of one explorer."
     photo = photographs.index(view.photo) if view.photo in photographs else 0
@@ -51,7 +51,7 @@ def _state(view: Explorer, photographs: Sequence[int]) -> dict[str, Any]:
     page = view.page_of(packets, 0, len(packets))
     return {k: v for k, v in vars(view.setting).items() if k != "colours"} | dict(photo=photo, compact=view.compact, _page=page)
 
-# %% ../../nbs/views/04_export.ipynb #793b5bbd
+# %% ../../nbs/views/04_export.ipynb #21110ff8
 LIMIT = 100_000_000  # bytes; a larger page takes long to open
 
 
@@ -79,7 +79,7 @@ def to_html(
     data = dict(views=[dict(state=_state(v, chosen), title=str(headings[i]) if headings else "") for i, v in enumerate(views)], links=list(links) if len(views) > 1 else [])
     return write_atomically(path, page(title, data, len(views) == 1).encode("utf-8", "replace"))
 
-
+# %% ../../nbs/views/04_export.ipynb #22bf005d
 def page(
     title: str,   # plain text
     data: Any,    # `views` and `links` for the module
@@ -114,7 +114,7 @@ def _picture(view: Explorer, setting: Setting, scale: int = 1) -> Image.Image:
     img = Image.fromarray((frame(view.packet, setting) * 255).round().astype(np.uint8))
     return img.resize((img.width * scale, img.height * scale), Image.Resampling.NEAREST) if scale > 1 else img
 
-
+# %% ../../nbs/views/04_export.ipynb #12dbdce3
 def to_png(
     view: Explorer,    # as it is set now
     path: str | Path,  # ends in .png
@@ -122,7 +122,7 @@ def to_png(
     "Write the picture in sight, without marks, whole or not at all."
     return write_atomically(path, png_bytes(_picture(view, view.setting)))
 
-
+# %% ../../nbs/views/04_export.ipynb #36b6e2ab
 def to_gif(
     view: Explorer,       # its photograph and other controls stay
     path: str | Path,     # ends in .gif
