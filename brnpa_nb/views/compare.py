@@ -20,6 +20,7 @@ from ..evidence.localisation import attention, energy_inside
 from ..ranking import RankedMaps
 from .explorer import Explorer, explore
 from .figures import png_bytes, upsample
+from .frames import lightly
 from .report import table
 
 # %% ../../nbs/views/05_compare.ipynb #ab6ed03e
@@ -131,7 +132,7 @@ class Comparison(ipywidgets.VBox):
         strips = [v.still(side) for v in self.explorers.values()]
         out = Image.new("RGB", (max(s.width for s in strips), len(strips) * (side + 4) - 4), "white")
         for i, s in enumerate(strips): out.paste(s, (0, i * (side + 4)))
-        return out
+        return lightly(out)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         "The live view, with a still picture and words for readers that cannot run it."

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from ..ranking import RankedMaps, head_weight, rank_colours
 from .buffers import KINDS, check_input, pack
 from .figures import png_bytes
-from .frames import SHOWS, Setting, frame, photograph
+from .frames import SHOWS, Setting, frame, lightly, photograph
 
 # %% ../../nbs/views/03_explorer.ipynb #246b7a13
 def static(
@@ -165,7 +165,7 @@ def strip(
     out = Image.new("RGB", (sum(p.width + gap for p in small) - gap, side), "white")
     x = 0
     for p in small: out.paste(p, (x, 0)); x += p.width + gap
-    return out
+    return lightly(out)
 
 # %% ../../nbs/views/03_explorer.ipynb #d0dd6c7a
 def explore(
