@@ -139,7 +139,7 @@ function chosen(packet, target) { return Math.max(packet.classes.findIndex((c) =
 
 function controls() {                                // every element once; the page reads in this order
   const slider = (name, label, max, step) => {
-    const input = make("input", { type: "range", min: 0, max, step, name }), output = make("output");
+    const input = make("input", { type: "range", min: 0, max, step, name, "aria-label": label }), output = make("span", { class: "brnpa-value", "aria-hidden": "true" });
     return { input, output, row: make("label", { class: "brnpa-row" }, make("span", {}, label), input, output) };
   };
   const choice = (name, label) => { const input = make("select", { name }); return { input, row: make("label", { class: "brnpa-row" }, make("span", {}, label), input) }; };
@@ -319,7 +319,7 @@ function render({ model, el }) {
     if (shown?.what === "position") words.push(`Similarity of ${place(s.position)} to all positions, ${number(shown.low)} to ${number(shown.high)}.`);
     else if (shown?.what === "step") words.push(`Step ${clip(s.step, 0, 3 * packet.ranks)} of the grouping: ${[`the score is largest at ${place(packet.seeds[shown.at])}, the seed of rank ${shown.at + 1}`, `similarity to the seed of rank ${shown.at + 1}`, `the score left after rank ${shown.at + 1}`][shown.phase]}.`);
     else {
-      words.push(rank ? `Rank ${rank} of ${packet.ranks}, ${s.show}: ${Number.isFinite(packet.shares[rank - 1]) ? percent(packet.shares[rank - 1]) : "an unknown share"} of the activity, seed at ${place(packet.seeds[rank - 1])}.` : `All ${packet.ranks} ranks, ${s.show}.`);
+      words.push(rank ? `Rank ${rank} of ${packet.ranks}, ${s.show}: ${Number.isFinite(packet.shares[rank - 1]) ? `${percent(packet.shares[rank - 1])} of the activity, ` : ""}seed at ${place(packet.seeds[rank - 1])}.` : `All ${packet.ranks} ranks, ${s.show}.`);
       if (some) words.push(rank ? `It adds ${signed(some.by_rank[rank - 1])} to “${some.name}”.` : `“${some.name}” has a probability of ${percent(some.probability)}.`);
       if (s.target >= 0 && some && some.index !== s.target) words.push(`Class ${s.target} was not packed for this photograph; the most probable is shown.`);
     }

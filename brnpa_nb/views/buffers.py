@@ -206,6 +206,12 @@ def pack(
     return packets
 
 
+def _shares(maps: RankedMaps) -> list[float | None]:
+    "Activity shares of one photograph; None where they are undefined, as for maps of another method."
+    if not maps.vectors.shape[-1]: return [None] * maps.n_maps
+    return [None if math.isnan(x) else x for x in activity_shares(maps)[0].tolist()]
+
+
 def _pack_maps(
     maps: RankedMaps,          # one photograph, on the head's device
     head: nn.Module | None,
@@ -218,7 +224,7 @@ def _pack_maps(
     if head is not None and maps.features is not None:
         with torch.no_grad(): signed, limit = scale_signed(torch.cat([contributions(maps, head, c["index"]) for c in table]))
     data = b"".join(a.astype(a.dtype.newbyteorder("<")).tobytes() for a in (*(k.codes for k in kinds), activity.codes, signed))
-    return dict(size=list(maps.image_size), grid=list(maps.grid), ranks=maps.n_maps, seeds=maps.seeds[0].tolist(), shares=[None if math.isnan(x) else x for x in activity_shares(maps)[0].tolist()],
+    return dict(size=list(maps.image_size), grid=list(maps.grid), ranks=maps.n_maps, seeds=maps.seeds[0].tolist(), shares=_shares(maps),
                 scales={name: [k.low, k.high] for name, k in zip(KINDS, kinds)}, activity=[activity.low, activity.high], limit=limit, signed=len(signed),
                 dims=0, step=[], cosine_error=0., data=data)
 

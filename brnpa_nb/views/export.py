@@ -30,7 +30,7 @@ _PAGE_STYLE = """
 body { margin: 0; padding: clamp(.4rem, 2vw, 1.5rem); background: #fff; color: #1c1c1e; font: 1rem/1.5 system-ui, sans-serif; overflow-wrap: anywhere }
 @media (prefers-color-scheme: dark) { body { background: #17171a; color: #ececf0 } }
 h1 { font-size: 1.4rem; margin: .2em 0 .5em } h2 { font-size: 1.1rem; margin: .6em 0 .2em }
-#brnpa-views { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 30rem), 1fr)) }
+#brnpa-views { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 21rem), 1fr)) }
 #brnpa-views.single { display: block }
 """
 
