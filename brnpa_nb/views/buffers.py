@@ -61,19 +61,21 @@ def reduce_features(
 ) -> Reduced:             # D is the smallest of `dims`, C and the size of the sample
     "Unit vectors on their principal axes, as bytes; raises `ValueError` for fewer than one dimension."
     if dims < 1: raise ValueError(f"dims is {dims}, expected at least 1")
-    x = features.detach().flatten(2).transpose(1, 2).float()
-    x = x / torch.linalg.vector_norm(x, dim=-1, keepdim=True).clamp(min=1e-12)   # (B, P, C)
-    b, p, c = x.shape
-    if c <= dims: y = x
+    x = features.detach().flatten(2).float()                                              # (B, C, P), never copied
+    b, c, p = x.shape
+    lengths = torch.linalg.vector_norm(x, dim=1, keepdim=True).clamp(min=1e-12)          # (B, 1, P)
+    if c <= dims: y = (x / lengths).transpose(1, 2)
     else:
-        rows = x.reshape(b * p, c)[torch.linspace(0, b * p - 1, min(sample, b * p), device=x.device).long()]
+        at = torch.linspace(0, p - 1, min(max(1, sample // b), p), device=x.device).long()
+        rows = (x[:, :, at] / lengths[:, :, at]).transpose(1, 2).flatten(0, 1)           # (S, C)
         axes = torch.linalg.eigh(rows.T @ rows)[1] if c <= len(rows) else _axes_of_wide(rows)
-        y = x @ axes.flip(-1)[:, :dims]
+        y = ((axes.flip(-1)[:, :dims].T @ x) / lengths).transpose(1, 2)                  # (B, P, D)
     step = y.abs().amax((0, 1)).clamp(min=1e-9) / 127
     codes = (y / step).round()
     asked = torch.linspace(0, p - 1, min(16, p), device=x.device).long()
+    exact = (x[:, :, asked] / lengths[:, :, asked]).transpose(1, 2) @ x / lengths
     kept = codes * step
-    error = (kept[:, asked] @ kept.transpose(1, 2) - x[:, asked] @ x.transpose(1, 2)).square().mean((1, 2)).sqrt()
+    error = (kept[:, asked] @ kept.transpose(1, 2) - exact).square().mean((1, 2)).sqrt()
     return Reduced(codes.to(torch.int8).cpu().numpy(), step.cpu().numpy(), error.cpu().numpy())
 
 
@@ -193,11 +195,12 @@ def pack(
     chosen = keep + len(targets) if head is not None and maps.features is not None else 0
     room = budget - 2 * p * (1 + maps.n_maps * (len(KINDS) + chosen))
     reduced = None if maps.features is None else reduce_features(maps.features, max(8, min(128, room // p)))
-    packets, steps, device = [], can_step(maps), torch.device("cpu") if head is None else next(head.parameters()).device
-    for i in range(len(maps)):
-        one = maps[i].to(device)
-        table, running = ([], []) if head is None else decision(one, head, classes, targets, keep)
-        packet = _pack_maps(one, head, table)
+    steps, packets = can_step(maps), []
+    if head is not None: maps = maps.to(next(head.parameters()).device)
+    decided = [([], []) if head is None else decision(maps[i].without_features(), head, classes, targets, keep) for i in range(len(maps))]
+    signed = None if head is None or maps.features is None else _signed(maps, head, [table for table, _ in decided])
+    for i, (table, running) in enumerate(decided):
+        packet = _pack_maps(maps[i], None if signed is None else signed[i])
         if reduced is not None:
             packet |= dict(dims=reduced.codes.shape[-1], step=reduced.step.tolist(), cosine_error=float(reduced.error[i]))
             packet["data"] += reduced.codes[i].tobytes()
@@ -212,17 +215,25 @@ def _shares(maps: RankedMaps) -> list[float | None]:
     return [None if math.isnan(x) else x for x in activity_shares(maps)[0].tolist()]
 
 
+def _signed(
+    maps: RankedMaps,                     # B photographs, on the head's device
+    head: nn.Module,
+    tables: Sequence[Sequence[Mapping]],  # classes kept, a table a photograph
+) -> list[Tensor]:                        # B × (K, N, h, w)
+    "Contributions of all kept classes; the first class of every photograph is computed together, then the second …"
+    with torch.no_grad():
+        slots = [contributions(maps, head, [t[min(j, len(t) - 1)]["index"] for t in tables]) for j in range(max(map(len, tables)))]
+    return [torch.stack([slots[j][i] for j in range(len(t))]) for i, t in enumerate(tables)]
+
+
 def _pack_maps(
-    maps: RankedMaps,          # one photograph, on the head's device
-    head: nn.Module | None,
-    table: Sequence[Mapping],  # classes kept
-) -> dict[str, Any]:           # the packet without features and photograph
+    maps: RankedMaps,       # one photograph
+    values: Tensor | None,  # (K, N, h, w) contributions, if any
+) -> dict[str, Any]:        # the packet without features and photograph
     "Maps, activity and contributions of one photograph, with the scales to read them by."
     kinds = [scale(t) for t in (maps.weights[0] * maps.activity, maps.weights[0], maps.similarity[0])]
     activity = scale(maps.activity[0])
-    signed, limit = np.zeros(0, np.int16), 0.
-    if head is not None and maps.features is not None:
-        with torch.no_grad(): signed, limit = scale_signed(torch.cat([contributions(maps, head, c["index"]) for c in table]))
+    signed, limit = (np.zeros(0, np.int16), 0.) if values is None else scale_signed(values)
     data = b"".join(a.astype(a.dtype.newbyteorder("<")).tobytes() for a in (*(k.codes for k in kinds), activity.codes, signed))
     return dict(size=list(maps.image_size), grid=list(maps.grid), ranks=maps.n_maps, seeds=maps.seeds[0].tolist(), shares=_shares(maps),
                 scales={name: [k.low, k.high] for name, k in zip(KINDS, kinds)}, activity=[activity.low, activity.high], limit=limit, signed=len(signed),

@@ -76,8 +76,9 @@ class Explorer(anywidget.AnyWidget):
     def pack(self, photographs: range | Sequence[int]) -> list[dict]:
         "Packets (see `buffers.pack`) of some photographs."
         at = list(photographs)
-        some = self.maps._each(lambda t: t[at])
-        return pack(some, self.images[at], self.head, self.classes, [self.captions[i] for i in at], self._targets)
+        cut = slice(at[0], at[-1] + 1) if at == list(range(at[0], at[-1] + 1)) else at       # a slice copies nothing
+        some = self.maps._each(lambda t: t[cut])
+        return pack(some, self.images[cut], self.head, self.classes, [self.captions[i] for i in at], self._targets)
 
     def page_of(self, packets: Sequence[Mapping], first: int, total: int) -> dict:
         "What the browser is given: packets `first` … of `total`, and the colours."
