@@ -50,9 +50,9 @@ class RankedMaps:
 
     def __len__(self) -> int: return len(self.weights)
     def __getitem__(self, i: int | slice) -> RankedMaps:
-        i = slice(i, i + 1 or None) if isinstance(i, int) else i
-        if not range(len(self))[i]: raise IndexError(f"no photograph {i.start} among {len(self)}")
-        return self._each(lambda t: t[i])
+        if isinstance(i, int) and not -len(self) <= i < len(self): raise IndexError(f"no photograph {i} among {len(self)}")
+        chosen = slice(i, i + 1 or None) if isinstance(i, int) else i
+        return self._each(lambda t: t[chosen])
     def to(self, device: torch.device | str) -> RankedMaps: return self._each(lambda t: t.to(device))
     def without_features(self) -> RankedMaps: return replace(self, features=None)
     def _each(self, f: Callable[[Tensor], Tensor]) -> RankedMaps:
