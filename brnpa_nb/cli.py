@@ -215,6 +215,13 @@ def tutorials(args: argparse.Namespace) -> None:
     _finish(args, {"folder": str(args.folder), "tutorials": names}, [*names, f"open the first with: jupyter lab {Path(args.folder) / names[0]}"])
 
 # %% ../nbs/08_cli.ipynb #de6f98c0
+class _Help(argparse.ArgumentDefaultsHelpFormatter):
+    "Defaults are named where there is one and the help does not name it already."
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        told = action.default is None or action.default is False or "default" in (action.help or "")
+        return action.help if told else super()._get_help_string(action)
+
+# %% ../nbs/08_cli.ipynb #8f840238
 def _parser() -> argparse.ArgumentParser:
     "All commands and their arguments."
     top = argparse.ArgumentParser("brnpa", description="See what an image network looks at, in ranked order, and whether that picture can be trusted.")
@@ -222,7 +229,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     def command(name: str, run: Any, description: str) -> argparse.ArgumentParser:
-        p = commands.add_parser(name, help=run.__doc__, description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+        p = commands.add_parser(name, help=run.__doc__, description=description, formatter_class=_Help)
         p.set_defaults(run=run)
         p.add_argument("--json", action="store_true", help="print the figures as one JSON object")
         return p
@@ -234,7 +241,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--model", help="timm name (for birds: a small network of ours; else resnet18)")
     p.add_argument("--weights", help="to start from: pretrained, or a safetensors file; random if none")
     p.add_argument("--ranks", type=int, default=3, help="number of ranked maps")
-    p.add_argument("--pooling", default="brnpa", choices=("brnpa", "bcnn", "average"))
+    p.add_argument("--pooling", default="brnpa", choices=("brnpa", "bcnn", "average"), help="grouping, learned bilinear attention, or plain averaging")
     p.add_argument("--dropout", type=float, default=0.0, help="before the head")
     _training_arguments(p, output_stride=32, lr=1e-3, epochs=12)
     p = command("distil", distil, "Distil a trained model (the teacher) to a student with a finer grid.")
@@ -278,15 +285,15 @@ def _training_arguments(p: argparse.ArgumentParser, output_stride: int, lr: floa
     p.add_argument("--test", help="folder of test photographs, looked at once at the end (birds: any word)")
     p.add_argument("--min-crop", type=float, default=0.4, help="smallest share of a photograph in a random crop")
     p.add_argument("--crop-pct", type=float, default=0.875, help="share of the shorter side that validation and test photographs keep, from the centre")
-    p.add_argument("--epochs", type=int, default=epochs)
+    p.add_argument("--epochs", type=int, default=epochs, help="times through the training data")
     p.add_argument("--batch-size", type=int, default=32, help="over all processes")
     p.add_argument("--lr", type=float, default=lr, help="highest learning rate")
     p.add_argument("--head-lr", type=float, help="of the head (default: the same)")
-    p.add_argument("--weight-decay", type=float, default=0.05)
+    p.add_argument("--weight-decay", type=float, default=0.05, help="of AdamW, not on biases and norms")
     p.add_argument("--warmup", type=float, default=0.1, help="share of the steps in which the rate rises")
-    p.add_argument("--label-smoothing", type=float, default=0.0)
+    p.add_argument("--label-smoothing", type=float, default=0.0, help="of the cross-entropy, 0 to 1")
     p.add_argument("--precision", default="no", choices=("no", "bf16", "fp16"), help="mixed precision; bf16 about halves the time where the processor knows it")
-    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--seed", type=int, default=0, help="of order, augmentation, dropout, validation split and birds")
     p.add_argument("--workers", type=int, default=0, help="processes that read photographs")
     p.add_argument("--restart", action="store_true", help="start over instead of going on with what is in --out")
     p.add_argument("--quiet", action="store_true", help="no progress bar")
