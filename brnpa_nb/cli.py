@@ -326,4 +326,4 @@ def main(
     return 0
 
 
-if __name__ == "__main__" and not os.environ.get("JPY_PARENT_PID"): sys.exit(main())
+if __name__ == "__main__" and "__file__" in globals(): sys.exit(main())  # as a program, not in the notebook
