@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .resolution import OUTPUT_STRIDES, _line, raise_resolution, stride_of
+from .resolution import OUTPUT_STRIDES, _line, evaluating, raise_resolution, stride_of
 
 # %% ../nbs/00_backbones.ipynb #e940f5e2
 def _mismatch(h: int, w: int, H: int, W: int) -> float:
@@ -85,14 +85,11 @@ def _watch(network: nn.Module, run: Callable[..., Any], *args: Any) -> tuple[Any
     def note(name: str) -> Callable[..., None]:
         def hook(module: nn.Module, args: tuple, out: Any) -> None: seen[name] = out
         return hook
-    modes = {m: m.training for m in network.modules()}
     hooks = [m.register_forward_hook(note(n)) for n, m in network.named_modules() if n]
     try:
-        network.eval()
-        with torch.no_grad(): return run(*args), seen
+        with evaluating(network): return run(*args), seen
     finally:
         for h in hooks: h.remove()
-        for m, mode in modes.items(): m.training = mode
 
 # %% ../nbs/00_backbones.ipynb #86f926f4
 def _classifier_name(network: nn.Module) -> str:

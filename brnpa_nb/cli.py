@@ -56,7 +56,7 @@ def demo(args: argparse.Namespace) -> None:
 def _explainable(args: argparse.Namespace) -> tuple[AttentionModel, bool, list[str] | None]:
     "The model to explain with, whether its head means something, and class names."
     from brnpa_nb.checkpoints import read_checkpoint
-    from brnpa_nb.models import create_model, load_model
+    from brnpa_nb.models import NoClassifier, create_model, load_model
 
     if args.weights is None: raise ValueError("say which weights: --weights pretrained (timm downloads them), --weights FILE, or --weights random")
     if args.weights not in ("pretrained", "random") and "n_classes" in read_checkpoint(args.weights).config:
@@ -66,9 +66,7 @@ def _explainable(args: argparse.Namespace) -> tuple[AttentionModel, bool, list[s
     how = {"n_maps": args.ranks or 3, "output_stride": args.output_stride or 32, "resolution": args.resolution, "image_size": args.size}
     if args.weights == "random": return create_model(args.model, 1, **how), False, None
     try: model = create_model(args.model, None, weights=args.weights, **how)
-    except ValueError as error:
-        if "say how many classes" not in str(error): raise
-        return create_model(args.model, 1, weights=args.weights, **how), False, None
+    except NoClassifier: return create_model(args.model, 1, weights=args.weights, **how), False, None
     return model, True, imagenet_names() if model.config.n_classes == 1000 else None
 
 # %% ../nbs/08_cli.ipynb #d8de4f99

@@ -16,6 +16,7 @@ from torch import Tensor
 from .backbones import create_backbone
 from .checkpoints import check_fit
 from .models import AttentionModel, create_model
+from .resolution import evaluating
 
 # %% auto #0
 __all__ = ['create_student', 'distillation_loss', 'Distillation']
@@ -100,9 +101,4 @@ class Distillation:
         "What the teacher says, in eval mode and without a trace."
         first = next(self.teacher.parameters())
         if first.device != images.device: self.teacher.to(images.device)
-        modes = {m: m.training for m in self.teacher.modules()}
-        try:
-            self.teacher.eval()
-            with torch.no_grad(): return self.teacher(images)
-        finally:
-            for m, mode in modes.items(): m.training = mode
+        with evaluating(self.teacher): return self.teacher(images)

@@ -22,7 +22,7 @@ from .data.photos import PhotoBatch, file_checksum, photo_batches, to_original
 from .evidence.localisation import peaks
 from .grouping import Groups
 from .models import AttentionModel
-from .ranking import RankedMaps, activity_shares, composite, display_maps, rank_logits
+from .ranking import RankedMaps, activity_shares, composite, display_maps, linear_layer, rank_logits
 from .views.figures import overlay, save_png, to_pil
 from .views.report import code, html_report, picture, section, table
 
@@ -93,7 +93,7 @@ def describe_photo(
     row: dict[str, Any] = {}
     if head is not None:
         by_rank = rank_logits(maps, head)[0].detach()
-        bias = next((m.bias for m in head.modules() if isinstance(m, torch.nn.Linear)), None)
+        bias = linear_layer(head).bias
         probability = (by_rank.sum(0) + (0 if bias is None else bias.detach())).softmax(0)
         best = int(probability.argmax())
         row = {"prediction": classes[best], "probability": probability[best].item()}

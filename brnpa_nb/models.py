@@ -18,17 +18,16 @@ from .backbones import Backbone, create_backbone, load_network_weights
 from .checkpoints import Checkpoint, check_fit, read_checkpoint, save_checkpoint, write_atomically
 from .grouping import Grouping, Groups
 from .ranking import RankedMaps
+from .resolution import evaluating
 
 # %% auto #0
 __all__ = ['REPOSITORY', 'AveragePooling', 'BilinearAttention', 'ModelConfig', 'AttentionModel', 'explain', 'describe',
-           'create_model', 'start_head', 'save_model', 'load_model', 'model_card']
+           'NoClassifier', 'create_model', 'start_head', 'save_model', 'load_model', 'model_card']
 
 # %% ../nbs/03_models.ipynb #f23fe935
 class AveragePooling(nn.Module):
     "Global average pooling as `Groups` with one rank: every position has weight 1 / (h · w); the seed is the strongest position."
-    n_maps, n_vectors, refine = 1, 1, True
-
-    def __init__(self, n_maps: int = 1): super().__init__()
+    n_maps, refine = 1, True
 
     def forward(self,
         features: Tensor,  # (B, C, h, w)
@@ -56,7 +55,7 @@ class BilinearAttention(nn.Module):
         for i, o, k in ((channels, inner, 1), (inner, inner, 3), (inner, channels, 1)):
             layers += [nn.Conv2d(i, o, k, padding=k // 2, bias=False), nn.BatchNorm2d(o), nn.ReLU()]
         self.block, self.maps = nn.Sequential(*layers[:-1]), nn.Conv2d(channels, n_maps + 1, 1)
-        self.n_maps = self.n_vectors = n_maps + 1
+        self.n_maps = n_maps + 1
 
     def forward(self,
         features: Tensor,  # (B, C, h, w)
@@ -103,12 +102,11 @@ class AttentionModel(nn.Module):
     ):
         super().__init__()
         self.backbone, self.config = backbone, config
-        if config.pooling == "brnpa": self.pooling: nn.Module = Grouping(config.n_maps, config.refine, config.seeds, config.signed, source=f"layer {backbone.layer!r} of {backbone.name}")
+        if config.pooling == "brnpa": self.pooling: Grouping | BilinearAttention | AveragePooling = Grouping(config.n_maps, config.refine, config.seeds, config.signed, source=f"layer {backbone.layer!r} of {backbone.name}")
         elif config.pooling == "bcnn": self.pooling = BilinearAttention(backbone.channels, config.n_maps)
         elif config.pooling == "average": self.pooling = AveragePooling()
         else: raise ValueError(f"pooling must be 'brnpa', 'bcnn' or 'average', found {config.pooling!r}")
-        vectors = getattr(self.pooling, "n_vectors", config.n_maps)
-        self.dropout, self.head = nn.Dropout(config.dropout), nn.Linear(vectors * backbone.channels, config.n_classes, bias=config.bias)
+        self.dropout, self.head = nn.Dropout(config.dropout), nn.Linear(self.pooling.n_maps * backbone.channels, config.n_classes, bias=config.bias)
         self.weights_from: str | None = None   # where the weights were loaded from
 
     @property
@@ -143,16 +141,10 @@ def explain(
         raise ValueError(f"explain needs float photographs (B, 3, H, W), found {tuple(images.shape) if isinstance(images, Tensor) else type(images).__name__}; add the batch dimension or divide bytes by 255")
     if images.min() < -.01 or images.max() > 1.01:
         raise ValueError(f"explain needs photographs in [0, 1], found {images.min():.2f} to {images.max():.2f}; do not normalise: the model does it itself")
-    modes = {m: m.training for m in model.modules()}
-    device = next(model.parameters()).device
-    try:
-        model.eval()
-        with torch.no_grad():
-            features = model.backbone(images.to(device))
-            groups = model.pooling(features)
-    finally:
-        for m, mode in modes.items(): m.training = mode
-    return RankedMaps(groups, (images.shape[-2], images.shape[-1]), features, getattr(model.pooling, "refine", True), describe(model))
+    with evaluating(model):
+        features = model.backbone(images.to(next(model.parameters()).device))
+        groups = model.pooling(features)
+    return RankedMaps(groups, (images.shape[-2], images.shape[-1]), features, model.pooling.refine, describe(model))
 
 
 def describe(
@@ -163,6 +155,10 @@ def describe(
             "pooling": model.config.pooling, "n_maps": model.config.n_maps, "weights": model.weights_from or "random", "package": f"brnpa_nb {brnpa_nb.__version__}"}
 
 # %% ../nbs/03_models.ipynb #c8410778
+class NoClassifier(ValueError):
+    "`n_classes=None` was asked for, but the weights bring no classifier to keep."
+
+
 def create_model(
     backbone: str | Backbone,       # timm name, or a backbone made from a module of yours
     n_classes: int | None = None,   # K; None keeps the classes (and the classifier) of the pretrained weights
@@ -215,7 +211,7 @@ def _classes_of(classifier: nn.Linear | None, start: Checkpoint | None, name: st
     "How many classes the weights bring, or an error that asks for the number."
     if start and start.config: return int(start.config["n_classes"])
     if classifier is not None: return classifier.out_features
-    raise ValueError(f"n_classes=None keeps the classifier of the weights, but {name or 'this backbone'} brings none that is one linear layer on the averaged grid; say how many classes there are")
+    raise NoClassifier(f"n_classes=None keeps the classifier of the weights, but {name or 'this backbone'} brings none that is one linear layer on the averaged grid; say how many classes there are")
 
 # %% ../nbs/03_models.ipynb #7f623157
 def start_head(
@@ -223,7 +219,7 @@ def start_head(
     classifier: nn.Linear, # (K, C) weight of a classifier on the averaged grid
 ) -> None:
     "Start the head from a classifier on averages: its weight for every rank, divided by N. Source: ours, from the limit of equal similarities."
-    n = getattr(model.pooling, "n_vectors", model.config.n_maps)
+    n = model.pooling.n_maps
     with torch.no_grad():
         model.head.weight.copy_(classifier.weight.repeat(1, n) / n)
         if model.head.bias is not None and classifier.bias is not None: model.head.bias.copy_(classifier.bias)

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from .grouping import Groups
 
 # %% auto #0
-__all__ = ['RANK_COLOURS', 'PAPER_COLOURS', 'Targets', 'RankedMaps', 'display_maps', 'rank_colours', 'composite',
-           'activity_shares', 'as_targets', 'head_weight', 'rank_logits', 'contributions', 'seed_maps', 'Match',
-           'match', 'sparsity', 'from_maps']
+__all__ = ['RANK_COLOURS', 'PAPER_COLOURS', 'Targets', 'RankedMaps', 'weighted_activity', 'display_maps', 'rank_colours',
+           'composite', 'activity_shares', 'as_targets', 'linear_layer', 'head_weight', 'rank_logits', 'contributions',
+           'seed_maps', 'Match', 'match', 'sparsity', 'from_maps']
 
 # %% ../nbs/02_ranking.ipynb #94d24f99
 @dataclass(frozen=True, eq=False)
@@ -67,6 +67,13 @@ class RankedMaps:
     def sparsity(self) -> Tensor: return sparsity(self)
 
 # %% ../nbs/02_ranking.ipynb #f4b09def
+def weighted_activity(
+    maps: RankedMaps, # B photographs, N ranks
+) -> Tensor:          # (B, N, h, w), non-negative where the weights are, un-normalised
+    "Weights × activity: how strongly each position takes part in each rank."
+    return maps.weights * maps.activity[:, None]
+
+
 def display_maps(
     maps: RankedMaps, # B photographs, N ranks
 ) -> Tensor:          # (B, N, h, w) in [0, 1]; all zero where a photograph's maps are one constant
@@ -74,7 +81,7 @@ def display_maps(
 
     Source: Gomez et al., arXiv 2106.02566, figures. Scaled per photograph, never over the batch.
     """
-    shown = maps.weights * maps.activity[:, None]
+    shown = weighted_activity(maps)
     low, high = (f((1, 2, 3), keepdim=True) for f in (shown.amin, shown.amax))
     flat = high - low <= 1e-6 * high
     return ((shown - low) / (high - low).masked_fill(flat, 1)).masked_fill(flat, 0)
@@ -151,8 +158,17 @@ def as_targets(
     return found.long()
 
 # %% ../nbs/02_ranking.ipynb #906275f4
-def head_weight(
+def linear_layer(
     head: nn.Module,  # nn.Linear on concat(v_1 … v_N), or a module that ends in exactly one
+) -> nn.Linear:       # its weight and bias decide
+    "The one linear layer of a head. Raises `ValueError` for none or several."
+    linear = [m for m in head.modules() if isinstance(m, nn.Linear)]
+    if len(linear) != 1: raise ValueError(f"contributions are exact for one linear layer only, found {len(linear)} in {type(head).__name__}")
+    return linear[0]
+
+
+def head_weight(
+    head: nn.Module,  # as in `linear_layer`
     n_maps: int,      # N
     channels: int,    # C
 ) -> Tensor:          # (K, N, C)
@@ -160,11 +176,10 @@ def head_weight(
 
     Raises `ValueError` for a head with no or several linear layers, or another number of inputs than N · C.
     """
-    linear = [m for m in head.modules() if isinstance(m, nn.Linear)]
-    if len(linear) != 1: raise ValueError(f"contributions are exact for one linear layer only, found {len(linear)} in {type(head).__name__}")
-    if linear[0].in_features != n_maps * channels:
-        raise ValueError(f"the head takes {linear[0].in_features} numbers but {n_maps} ranks of {channels} channels give {n_maps * channels}; use the head that was trained on these maps")
-    return linear[0].weight.view(-1, n_maps, channels)
+    linear = linear_layer(head)
+    if linear.in_features != n_maps * channels:
+        raise ValueError(f"the head takes {linear.in_features} numbers but {n_maps} ranks of {channels} channels give {n_maps * channels}; use the head that was trained on these maps")
+    return linear.weight.view(-1, n_maps, channels)
 
 
 def rank_logits(
@@ -233,7 +248,7 @@ def sparsity(
 
     Depends on the grid: compare methods at one common resolution only. Source: Gomez et al., arXiv 2201.13291.
     """
-    shown = maps.weights * maps.activity[:, None]
+    shown = weighted_activity(maps)
     return (shown / shown.amax((-2, -1), keepdim=True)).mean((-2, -1))
 
 # %% ../nbs/02_ranking.ipynb #3f2872cb

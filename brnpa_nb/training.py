@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from .checkpoints import check_fit, read_checkpoint, save_checkpoint
 from .models import AttentionModel, save_model
+from .resolution import evaluating
 
 # %% auto #0
 __all__ = ['Loss', 'Recipe', 'lr_factor', 'CrossEntropy', 'evaluate', 'History', 'parameter_groups', 'fit']
@@ -111,15 +112,11 @@ def evaluate(
     "Loss and accuracy over a data set, in eval mode and without gradients; every picture counts once, also over several processes."
     accelerator = _accelerator(precision)
     loader = accelerator.prepare(DataLoader(data, batch_size, num_workers=workers))
-    modes, rows = {m: m.training for m in model.modules()}, []
-    try:
-        model.to(accelerator.device).eval()
-        with torch.no_grad():
-            for images, labels in loader:
-                with accelerator.autocast(): logits = model(images)
-                rows.append([t.cpu() for t in accelerator.gather_for_metrics((logits.float(), labels))])
-    finally:
-        for m, mode in modes.items(): m.training = mode
+    rows = []
+    with evaluating(model.to(accelerator.device)):
+        for images, labels in loader:
+            with accelerator.autocast(): logits = model(images)
+            rows.append([t.cpu() for t in accelerator.gather_for_metrics((logits.float(), labels))])
     if not rows: raise ValueError("there is nothing to evaluate: the data set is empty")
     logits, labels = (torch.cat(column) for column in zip(*rows))
     return {"n": len(labels), "loss": F.cross_entropy(logits, labels).item(), "accuracy": (logits.argmax(1) == labels).double().mean().item(), "logits": logits, "labels": labels}

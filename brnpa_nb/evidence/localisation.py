@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..ranking import RankedMaps
+from ..ranking import RankedMaps, weighted_activity
 
 # %% auto #0
 __all__ = ['attention', 'energy_inside', 'peaks', 'inside_boxes', 'PartHits', 'nearest_parts', 'Summary', 'summarise',
@@ -22,7 +22,7 @@ def attention(
     maps: RankedMaps, # B photographs, N ranks
 ) -> Tensor:          # (B, N, h, w), each map sums to 1; NaN where a map is zero everywhere
     "Weights × activity of each rank as shares."
-    shown = maps.weights * maps.activity[:, None]
+    shown = weighted_activity(maps)
     total = shown.sum((-2, -1), keepdim=True)
     return shown / total.masked_fill(total == 0, torch.nan)
 
@@ -57,7 +57,7 @@ def peaks(
     maps: RankedMaps, # B photographs, N ranks
 ) -> Tensor:          # (B, N, 2) x, y in pixels of the photograph; NaN where a map is constant
     "Centre of the cell where weights × activity is highest (first in a tie)."
-    shown = (maps.weights * maps.activity[:, None]).flatten(2)
+    shown = weighted_activity(maps).flatten(2)
     (h, w), (H, W) = maps.grid, maps.image_size
     best, top = shown.argmax(-1), shown.amax(-1)
     points = torch.stack([(best % w + .5) * W / w, (best // w + .5) * H / h], -1)

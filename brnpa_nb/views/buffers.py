@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..ranking import RankedMaps, activity_shares, as_targets, contributions, head_weight, rank_logits
+from ..ranking import RankedMaps, activity_shares, as_targets, contributions, head_weight, linear_layer, rank_logits
 from .figures import to_pil
 
 # %% ../../nbs/views/02_buffers.ipynb #7d6b11ff
@@ -128,7 +128,7 @@ def decision(
     by_rank = rank_logits(maps, head)[0].detach().double().cpu()             # (N, K)
     k = by_rank.shape[1]
     if classes is not None and len(classes) != k: raise ValueError(f"{len(classes)} class names were given for a head of {k} classes, expected one each")
-    bias = next(m.bias for m in head.modules() if isinstance(m, nn.Linear))
+    bias = linear_layer(head).bias
     running = by_rank.cumsum(0) + (0 if bias is None else bias.detach().double().cpu())
     if not running.isfinite().all(): raise ValueError("the head gives NaN or infinite logits, expected finite ones; look at its weights")
     as_targets(torch.tensor(list(targets), dtype=torch.long), torch.empty(len(targets), k))

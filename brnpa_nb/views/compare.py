@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from ..evidence.localisation import attention, energy_inside
-from ..ranking import RankedMaps
+from ..ranking import RankedMaps, weighted_activity
 from .explorer import Explorer, explore
 from .figures import png_bytes, upsample
 from .frames import lightly
@@ -30,7 +30,7 @@ def pixel_shares(
 ) -> Tensor:          # (B, H, W), each sums to 1; NaN where a map is zero everywhere
     "Where the attention lies, pixel by pixel."
     shares = attention(maps).float()
-    weight = (maps.weights * maps.activity[:, None]).sum((-2, -1)).float()
+    weight = weighted_activity(maps).sum((-2, -1)).float()
     picked = torch.einsum("bnhw,bn->bhw", shares, weight / weight.sum(1, keepdim=True)) if rank == 0 else shares[:, min(rank, maps.n_maps) - 1]
     big = upsample(picked.cpu(), maps.image_size, "nearest")
     return big / big.sum((-2, -1), keepdim=True)

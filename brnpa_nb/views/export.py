@@ -12,6 +12,7 @@ import html
 import io
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -20,7 +21,7 @@ import numpy as np
 from PIL import Image
 
 from ..checkpoints import write_atomically
-from .explorer import Explorer, replace_setting, static
+from .explorer import Explorer, static
 from .figures import png_bytes
 from .frames import Setting, frame
 
@@ -130,7 +131,7 @@ def to_gif(
 ) -> Path:                # the path
     "Write an endless sweep: all ranks, rank 1, rank 2 …; raises `ValueError` for less than 0.02 seconds."
     if not seconds >= .02: raise ValueError(f"a picture is shown for {seconds} seconds, expected at least 0.02")
-    sweep = [_picture(view, replace_setting(view.setting, rank=r, step=0, position=-1)) for r in range(view.maps.n_maps + 1)]
+    sweep = [_picture(view, replace(view.setting, rank=r, step=0, position=-1)) for r in range(view.maps.n_maps + 1)]
     out = io.BytesIO()
     sweep[0].save(out, "GIF", save_all=True, append_images=sweep[1:], duration=round(1000 * seconds), loop=0)
     return write_atomically(path, out.getvalue())
