@@ -166,10 +166,10 @@ def fit(
     loss: Loss | None = None,           # cross-entropy if none
     augment: Callable[[Tensor], Tensor] | None = None, # image → image, randomness from torch's global generator
     out: str | Path | None = None,      # folder for best.safetensors, last.safetensors and the state to resume from
-    order: Any = None,                  # a sampler of indices with an `epoch` attribute, the same in all processes (`PKSampler`); a permutation if none
     resume: bool = True,                # go on from `out` if there is a state of the same recipe
     workers: int = 0,                   # processes that read pictures; the result does not depend on it
     progress: bool = True,              # a bar on the main process
+    order: Any = None,                  # a sampler of indices with an `epoch` attribute, the same in all processes (`PKSampler`); a permutation if none
 ) -> History:                           # one row an epoch
     """Train, validate after each epoch, keep the best and the last model, and be able to go on after a cut.
 
