@@ -19,7 +19,7 @@ from .models import AttentionModel, create_model
 from .resolution import evaluating
 
 # %% auto #0
-__all__ = ['create_student', 'distillation_loss', 'Distillation']
+__all__ = ['create_student', 'distillation_loss', 'embedding_loss', 'Distillation']
 
 # %% ../nbs/04_distillation.ipynb #2874880f
 def create_student(
@@ -72,6 +72,15 @@ def distillation_loss(
     answer = F.kl_div(soft_student, soft_teacher, reduction="batchmean", log_target=True)
     return alpha * temperature**2 * answer + (1 - alpha) * F.cross_entropy(student_logits.float(), targets)
 
+# %% ../nbs/04_distillation.ipynb #19694b8f
+def embedding_loss(
+    student: Tensor,  # (B, E)
+    teacher: Tensor,  # (B, E), no gradient flows into them
+) -> Tensor:          # scalar in [0, 2], mean over the batch
+    "1 − cosine between two embeddings of the same photographs; raises `ValueError` for different shapes. Source: ours."
+    if student.shape != teacher.shape: raise ValueError(f"student and teacher must have embeddings of one size, found {tuple(student.shape)} and {tuple(teacher.shape)}")
+    return (1 - F.cosine_similarity(student.float(), teacher.detach().float())).mean()
+
 # %% ../nbs/04_distillation.ipynb #7818e68e
 class Distillation:
     """Loss of one step, for `training.fit`: called with (student, images, targets) it gives (loss, student logits).
@@ -82,8 +91,10 @@ class Distillation:
         teacher: AttentionModel,      # trained
         temperature: float = 6.0,     # T of `distillation_loss`
         alpha: float = 0.9,           # α of `distillation_loss`
+        embedding: float = 0.0,       # weight of 1 − cosine between the two embeddings (before the neck); 0: logits alone, as in the paper
     ):
-        self.teacher, self.temperature, self.alpha = teacher, temperature, alpha
+        if embedding < 0: raise ValueError(f"embedding must be 0 or more, found {embedding}")
+        self.teacher, self.temperature, self.alpha, self.embedding = teacher, temperature, alpha, embedding
 
     def __call__(self,
         student: torch.nn.Module,     # the model in training, perhaps wrapped
@@ -92,13 +103,16 @@ class Distillation:
     ) -> tuple[Tensor, Tensor]:       # scalar loss, (B, K) logits
         "Raises `ValueError` where student and teacher are one and the same."
         if getattr(student, "module", student) is self.teacher: raise ValueError("the student is its own teacher; make one with create_student(teacher)")
-        logits = student(images)
-        return distillation_loss(logits, self.teacher_logits(images), targets, self.temperature, self.alpha), logits
+        logits, vectors = student(images, return_vectors=True)
+        teacher_logits, teacher_vectors = self.ask(images)
+        loss = distillation_loss(logits, teacher_logits, targets, self.temperature, self.alpha)
+        if self.embedding: loss = loss + self.embedding * embedding_loss(self.teacher.combine(vectors), self.teacher.combine(teacher_vectors))
+        return loss, logits
 
-    def teacher_logits(self,
+    def ask(self,
         images: Tensor,               # (B, 3, H, W), on any device
-    ) -> Tensor:                      # (B, K) without gradient
+    ) -> tuple[Tensor, Tensor]:       # (B, K) logits and (B, N, C) representative vectors, without gradient
         "What the teacher says, in eval mode and without a trace."
         first = next(self.teacher.parameters())
         if first.device != images.device: self.teacher.to(images.device)
-        with evaluating(self.teacher): return self.teacher(images)
+        with evaluating(self.teacher): return self.teacher(images, return_vectors=True)

@@ -133,7 +133,7 @@ def explain_photos(
     facts = {"weights_checksum": weights_checksum(model), "transform": {"size": size, "crop": crop, "mean": model.config.mean, "std": model.config.std}}
     for batch in batches:
         maps = model.explain(batch.images)
-        for i in range(len(batch.paths)): _write_one(done, maps[i], batch, i, model.head if head else None, classes or model.classes, facts)
+        for i in range(len(batch.paths)): _write_one(done, maps[i], batch, i, model.classifier if head else None, classes or model.classes, facts)
         done.skipped += batch.skipped
         if progress: progress(len(done.rows))
     write_atomically(done.out / "table.csv", _csv(done.rows))

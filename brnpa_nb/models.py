@@ -21,8 +21,9 @@ from .ranking import RankedMaps
 from .resolution import evaluating
 
 # %% auto #0
-__all__ = ['REPOSITORY', 'AveragePooling', 'BilinearAttention', 'ModelConfig', 'AttentionModel', 'explain', 'describe',
-           'NoClassifier', 'create_model', 'start_head', 'save_model', 'load_model', 'model_card']
+__all__ = ['REPOSITORY', 'AveragePooling', 'BilinearAttention', 'ModelConfig', 'AttentionModel', 'neck_affine', 'folded_head',
+           'explain', 'describe', 'NoClassifier', 'create_model', 'start_head', 'save_model', 'load_model',
+           'model_card']
 
 # %% ../nbs/03_models.ipynb #f23fe935
 class AveragePooling(nn.Module):
@@ -87,6 +88,8 @@ class ModelConfig:
     mean: list[float] | None = None
     std: list[float] | None = None
     align: bool = True           # draw à trous cells where the coarse cell was, see `backbones`
+    combine: str = "concat"      # how ranks become one embedding: "concat" (the paper) or "sum"
+    neck: bool = False           # batch normalisation between embedding and head
     classes: list[str] | None = None
     network_args: dict[str, Any] | None = None
 
@@ -106,7 +109,13 @@ class AttentionModel(nn.Module):
         elif config.pooling == "bcnn": self.pooling = BilinearAttention(backbone.channels, config.n_maps)
         elif config.pooling == "average": self.pooling = AveragePooling()
         else: raise ValueError(f"pooling must be 'brnpa', 'bcnn' or 'average', found {config.pooling!r}")
-        self.dropout, self.head = nn.Dropout(config.dropout), nn.Linear(self.pooling.n_maps * backbone.channels, config.n_classes, bias=config.bias)
+        if config.combine not in ("concat", "sum"): raise ValueError(f"combine must be 'concat' or 'sum', found {config.combine!r}")
+        size = backbone.channels * (self.pooling.n_maps if config.combine == "concat" else 1)
+        self.neck = nn.BatchNorm1d(size) if config.neck else nn.Identity()
+        self.dropout, self.head = nn.Dropout(config.dropout), nn.Linear(size, config.n_classes, bias=config.bias)
+        if isinstance(self.neck, nn.BatchNorm1d):
+            self.neck.bias.requires_grad_(False)
+            self.head.behind_neck = True       # type: ignore[assignment]  # `ranking.linear_layer` refuses it: see `classifier`
         self.weights_from: str | None = None   # where the weights were loaded from
 
     @property
@@ -114,21 +123,58 @@ class AttentionModel(nn.Module):
     @property
     def output_stride(self) -> int: return self.backbone.stride
 
+    @property
+    def classifier(self) -> nn.Linear: return folded_head(self)   # on concat(v_1 … v_N): what contributions need
+
+    def combine(self,
+        vectors: Tensor, # (B, N, C) representative vectors
+    ) -> Tensor:         # (B, E): N · C numbers for "concat", C for "sum"
+        "The ranks as one vector, before the neck."
+        return vectors.flatten(1) if self.config.combine == "concat" else vectors.sum(1)
+
     def embed(self,
         images: Tensor,  # (B, 3, H, W) in [0, 1]
-    ) -> Tensor:         # (B, N · C): concat(v_1 … v_N)
-        "The representative vectors, one after the other."
-        return self.pooling(self.backbone(images)).vectors.flatten(1)
+    ) -> Tensor:         # (B, E), after the neck if there is one
+        "The embedding: what the head reads, and what prototypes and retrieval compare."
+        return self.neck(self.combine(self.pooling(self.backbone(images)).vectors))
 
     def forward(self,
-        images: Tensor,  # (B, 3, H, W) in [0, 1]
-    ) -> Tensor:         # (B, K) logits
-        return self.head(self.dropout(self.embed(images)))
+        images: Tensor,                # (B, 3, H, W) in [0, 1]
+        return_vectors: bool = False,  # also the representative vectors, for losses that need them
+    ) -> Any:                          # (B, K) logits, or logits and (B, N, C) vectors
+        vectors = self.pooling(self.backbone(images)).vectors
+        logits = self.head(self.dropout(self.neck(self.combine(vectors))))
+        return (logits, vectors) if return_vectors else logits
 
     def explain(self, images: Tensor) -> RankedMaps: return explain(self, images)
     def save(self, path: str | Path) -> Path: return save_model(self, path)
 
 # %% ../nbs/03_models.ipynb #c1983e12
+def neck_affine(
+    model: AttentionModel,   # any; its running statistics are used, as in eval mode
+) -> tuple[Tensor, Tensor]:  # scale and shift (N, C): the neck turns rank i's vector into scale_i · v_i + shift_i; they sum (or stand one after the other) to the embedding
+    "The neck, in eval mode, as a scale and a shift of each rank's representative vector; ones and zeros without a neck."
+    n, c, neck = model.pooling.n_maps, model.backbone.channels, model.neck
+    shared = model.config.combine == "sum"
+    if not isinstance(neck, nn.BatchNorm1d): scale, shift = torch.ones_like(model.head.weight[0]), torch.zeros_like(model.head.weight[0])
+    else:
+        assert neck.running_mean is not None and neck.running_var is not None
+        scale = neck.weight * (neck.running_var + neck.eps).rsqrt()
+        shift = neck.bias - scale * neck.running_mean
+    return (scale.expand(n, c), shift.expand(n, c) / n) if shared else (scale.view(n, c), shift.view(n, c))
+
+
+def folded_head(
+    model: AttentionModel,  # any
+) -> nn.Linear:             # N · C → K; the head itself where nothing stands between
+    "Combination, neck (eval mode) and head as one linear layer on concat(v_1 … v_N), for exact contributions."
+    if model.config.combine == "concat" and not model.config.neck: return model.head
+    scale, shift = neck_affine(model)
+    weight = model.head.weight.view(len(model.head.weight), *(scale.shape if model.config.combine == "concat" else (1, -1)))     # (K, N or 1, C)
+    bias = (weight * shift).sum((1, 2)) + (0 if model.head.bias is None else model.head.bias)
+    return _linear((weight * scale).flatten(1).detach(), bias.detach())
+
+# %% ../nbs/03_models.ipynb #5dede957
 def explain(
     model: AttentionModel,  # in any mode; mode and gradients are left as they were
     images: Tensor,         # (B, 3, H, W) in [0, 1], not normalised
@@ -152,7 +198,7 @@ def describe(
 ) -> dict[str, Any]:        # what a reader must know to make the same maps again, weights' checksum aside
     "Where maps come from: network, layer, stride, pooling, package."
     return {"model": model.backbone.name, "layer": model.backbone.layer, "output_stride": model.backbone.stride, "resolution": model.backbone.resolution, "margin": model.backbone.margin,
-            "pooling": model.config.pooling, "n_maps": model.config.n_maps, "weights": model.weights_from or "random", "package": f"brnpa_nb {brnpa_nb.__version__}"}
+            "pooling": model.config.pooling, "combine": model.config.combine, "n_maps": model.config.n_maps, "weights": model.weights_from or "random", "package": f"brnpa_nb {brnpa_nb.__version__}"}
 
 # %% ../nbs/03_models.ipynb #c8410778
 class NoClassifier(ValueError):
@@ -169,7 +215,7 @@ def create_model(
     weights: str | Path | None = None, # None: random; "pretrained": timm's; or a safetensors file of ours or of timm's network
     image_size: int | None = None,  # side of the photographs, for networks that are built for one size
     network_args: dict[str, Any] | None = None, # handed to timm, e.g. {"channels": (16, 32, 64, 128)}
-    **config: Any,                  # further fields of `ModelConfig`: dropout, bias, refine, seeds, signed, align, classes
+    **config: Any,                  # further fields of `ModelConfig`: dropout, bias, refine, seeds, signed, align, combine, neck, classes
 ) -> AttentionModel:                # in train mode, as PyTorch makes modules
     """Backbone + pooling + linear head.
 
@@ -202,7 +248,7 @@ def _normalisation(config: dict[str, Any]) -> dict[str, Any]: return {k: config[
 
 def _linear(weight: Tensor, bias: Tensor) -> nn.Linear:
     "A linear layer that holds these."
-    layer = nn.Linear(weight.shape[1], weight.shape[0])
+    layer = nn.Linear(weight.shape[1], weight.shape[0], device=weight.device)
     with torch.no_grad(): layer.weight.copy_(weight); layer.bias.copy_(bias)
     return layer
 
@@ -221,7 +267,7 @@ def start_head(
     "Start the head from a classifier on averages: its weight for every rank, divided by N. Source: ours, from the limit of equal similarities."
     n = model.pooling.n_maps
     with torch.no_grad():
-        model.head.weight.copy_(classifier.weight.repeat(1, n) / n)
+        model.head.weight.copy_(classifier.weight.repeat(1, n if model.config.combine == "concat" else 1) / n)
         if model.head.bias is not None and classifier.bias is not None: model.head.bias.copy_(classifier.bias)
 
 # %% ../nbs/03_models.ipynb #bbea5940

@@ -161,9 +161,10 @@ def as_targets(
 def linear_layer(
     head: nn.Module,  # nn.Linear on concat(v_1 … v_N), or a module that ends in exactly one
 ) -> nn.Linear:       # its weight and bias decide
-    "The one linear layer of a head. Raises `ValueError` for none or several."
+    "The one linear layer of a head. Raises `ValueError` for none or several, and for the bare head of a model that has a neck."
     linear = [m for m in head.modules() if isinstance(m, nn.Linear)]
     if len(linear) != 1: raise ValueError(f"contributions are exact for one linear layer only, found {len(linear)} in {type(head).__name__}")
+    if getattr(linear[0], "behind_neck", False): raise ValueError("this head stands behind a batch-norm neck, so that its weights alone do not make the logits; pass model.classifier, which has the neck folded in")
     return linear[0]
 
 

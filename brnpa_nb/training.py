@@ -135,7 +135,8 @@ class History:
     "What happened, epoch by epoch; shows itself as a table in a notebook."
     rows: list[dict[str, float]] = field(default_factory=list)
 
-    def best(self) -> dict[str, float]: return max(self.rows, key=lambda r: r.get("valid_accuracy", r["epoch"]))
+    def best(self) -> dict[str, float]: return max(self.rows, key=lambda r: r.get(self.chosen_by(), r["epoch"]))
+    def chosen_by(self) -> str: return next((k for k in (self.rows or [{}])[0] if k.startswith("valid_") and k != "valid_loss"), "epoch")   # accuracy, mAP …: high is good
     def __len__(self) -> int: return len(self.rows)
     def _repr_markdown_(self) -> str:
         if not self.rows: return "*nothing happened yet*"
@@ -160,7 +161,7 @@ def parameter_groups(
 def fit(
     model: AttentionModel,              # trained in place
     train: Dataset,                     # of (image (3, H, W) in [0, 1], label)
-    valid: Dataset | None = None,       # chooses the best epoch; take it out of the training data, never from the test data
+    valid: Dataset | Callable[[AttentionModel], dict[str, float]] | None = None, # chooses the best epoch: a data set, or a function that gives scores (the first decides, high is good); take it out of the training data, never from the test data
     recipe: Recipe = Recipe(),
     loss: Loss | None = None,           # cross-entropy if none
     augment: Callable[[Tensor], Tensor] | None = None, # image → image, randomness from torch's global generator
@@ -168,6 +169,7 @@ def fit(
     resume: bool = True,                # go on from `out` if there is a state of the same recipe
     workers: int = 0,                   # processes that read pictures; the result does not depend on it
     progress: bool = True,              # a bar on the main process
+    order: Any = None,                  # a sampler of indices with an `epoch` attribute, the same in all processes (`PKSampler`); a permutation if none
 ) -> History:                           # one row an epoch
     """Train, validate after each epoch, keep the best and the last model, and be able to go on after a cut.
 
@@ -178,23 +180,31 @@ def fit(
     loss = loss or CrossEntropy(recipe.label_smoothing)
     pictures = _Augmented(train, augment, recipe.seed)
     if not len(pictures): raise ValueError("there is nothing to train on: the data set is empty")
-    order = _Order(len(pictures), recipe.seed)
+    order = _Order(len(pictures), recipe.seed) if order is None else order
     model.to(accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(parameter_groups(model, recipe))
     state, history = (Path(out) / "state.safetensors" if out else None), History()
     if state and resume and state.exists(): history = _restore(state, model, optimizer, recipe)
-    wrapped, optimizer, loader = accelerator.prepare(model, optimizer, DataLoader(pictures, recipe.batch_size, sampler=order, num_workers=workers, drop_last=len(pictures) % recipe.batch_size == 1 < len(pictures)))
+    wrapped, optimizer, loader = accelerator.prepare(model, optimizer, DataLoader(pictures, recipe.batch_size, sampler=order, num_workers=workers, drop_last=len(order) % recipe.batch_size == 1 < len(order)))
     with torch.random.fork_rng():
         for epoch in range(len(history), recipe.epochs):
             order.epoch = pictures.epoch = epoch
             torch.manual_seed(_mix(recipe.seed, epoch, accelerator.process_index))
             row = _epoch(accelerator, wrapped, optimizer, loader, loss, recipe, epoch, progress)
-            if valid is not None: row |= {f"valid_{k}": v for k, v in evaluate(model, valid, 2 * recipe.batch_size, recipe.precision, workers).items() if k in ("loss", "accuracy")}
+            if valid is not None: row |= _validation(model, valid, recipe, workers)
             history.rows.append(row)
             if out and accelerator.is_main_process: _keep(Path(out), model, optimizer, recipe, history)
     accelerator.unwrap_model(wrapped, keep_fp32_wrapper=False)
     accelerator.free_memory()
     return history
+
+# %% ../nbs/05_training.ipynb #3f374afb
+def _validation(model: AttentionModel, valid: Any, recipe: Recipe, workers: int) -> dict[str, float]:
+    "The scores of an epoch, each named valid_…"
+    if callable(valid):
+        with evaluating(model): scores = dict(valid(model))
+    else: scores = {k: v for k, v in evaluate(model, valid, 2 * recipe.batch_size, recipe.precision, workers).items() if k in ("loss", "accuracy")}
+    return {f"valid_{k}": float(v) for k, v in scores.items()}
 
 # %% ../nbs/05_training.ipynb #3b87d2f0
 def _epoch(accelerator: Any, model: nn.Module, optimizer: Any, loader: Any, loss: Loss, recipe: Recipe, epoch: int, progress: bool) -> dict[str, float]:

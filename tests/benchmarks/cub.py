@@ -58,7 +58,7 @@ def parts(path: str, known: dict[str, dict], size: int) -> dict:
         batch = [photos.read(k) for k in range(i, min(i + 32, len(test)))]
         images = torch.stack([p.image[:, edge:edge + size, edge:edge + size] for p in batch])
         maps = model.explain(images)
-        with torch.no_grad(): right += (model.head(maps.vectors.flatten(1)).argmax(1) == torch.tensor([model.classes.index(a["class"]) for a in test[i:i + 32]])).float().tolist()
+        with torch.no_grad(): right += (model.classifier(maps.vectors.flatten(1)).argmax(1) == torch.tensor([model.classes.index(a["class"]) for a in test[i:i + 32]])).float().tolist()
         for k, p in enumerate(batch):
             a = test[i + k]
             points = to_original(peaks(maps[k])[0] + edge, p.box, (wide, wide))[None]
