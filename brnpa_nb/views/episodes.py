@@ -54,13 +54,13 @@ def _picture(fig: "Figure", box: tuple[float, float, float, float], image: Tenso
     if title: ax.set_title(title, fontsize=9, pad=4, loc="left", parse_math=False)
     if below: ax.set_xlabel(below, fontsize=9, labelpad=3, parse_math=False)
 
-
+# %% ../../nbs/views/04b_episodes.ipynb #6ff78a78
 def _strip(fig: "Figure", box: tuple[float, float, float, float], images: Tensor, title: str) -> None:
     "Up to five support photographs beside each other."
     x, y, w, h = box
     for k, image in enumerate(images[:5]): _picture(fig, (x + k * (w + .06), y, w, h), image, title if k == 0 else "")
 
-
+# %% ../../nbs/views/04b_episodes.ipynb #eff32a8e
 def _pair_table(ax: "Axes", pairs: Tensor, alone: bool) -> None:
     "The table of meetings: rows are ranks of the query, columns ranks of the classes; numbers in cells."
     from matplotlib.colors import LinearSegmentedColormap
@@ -77,7 +77,7 @@ def _pair_table(ax: "Axes", pairs: Tensor, alone: bool) -> None:
     ax.tick_params(length=0)
     ax.set_title("which meeting gave the lead", fontsize=9, pad=4, loc="left")
 
-# %% ../../nbs/views/04b_episodes.ipynb #6ff78a78
+# %% ../../nbs/views/04b_episodes.ipynb #2cab1c84
 def episode_sheet(
     found: FewShotDecision,              # from `explain_episode`
     query_images: Tensor,                # (Q, 3, H, W) in [0, 1]: the queries it was made of
@@ -108,7 +108,7 @@ def episode_sheet(
     fig.text(.2 / 11, .22 / fig.get_figheight(), "Of the lead" + words.split(" Of the lead", 1)[1] + "  Orange speaks for, purple against.", fontsize=9, va="center", parse_math=False)
     return fig
 
-
+# %% ../../nbs/views/04b_episodes.ipynb #542b602e
 def _evidence(fig: "Figure", found: FewShotDecision, query: int, image: Tensor, at: tuple[float, float, float]) -> None:
     "The lower row: three signed maps and the table; `at` is top, width and height in inches."
     y, w, h = at
