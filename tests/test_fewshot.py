@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
 from brnpa_nb.data.episodes import KINDS, EpisodeSampler, few_shot_lookalike, few_shot_split, split_classes, split_episode
-from brnpa_nb.models import create_model
-from brnpa_nb.tasks.fewshot import FewShotMethod, cached_features, class_scores, cosine_linear_mixture, episode_accuracy, explain_episode, prototype_mixture
+from brnpa_nb.models import create_model, load_model
+from brnpa_nb.tasks.fewshot import FewShotMethod, cached_features, class_scores, cosine_linear_mixture, episode_accuracy, explain_episode, prototype_mixture, validate_by_episodes
+from brnpa_nb.training import Recipe, fit
 from tests.real import DATA, needs
 
 
@@ -203,6 +204,16 @@ def test_the_calling_convention_of_few_shot_libraries():
     with torch.no_grad():
         method.eval().process_support_set(support, labels)
         torch.testing.assert_close(method(query) / 10, explain_episode(model, support, labels, query).scores, rtol=1e-4, atol=1e-5)
+
+
+def test_the_best_epoch_is_chosen_by_episodes(tmp_path):
+    pictures, kinds = photos(24), torch.arange(24) % 3
+    score = validate_by_episodes(torch.utils.data.TensorDataset(pictures, kinds), kinds, way=3, shot=2, query=3, episodes=20)
+    history = fit(network("sum", neck=True), torch.utils.data.TensorDataset(pictures, kinds), score, Recipe(epochs=2, batch_size=8, lr=1e-3), out=tmp_path, progress=False)
+    chosen = [row["valid_episode_accuracy"] for row in history.rows]
+    assert len(chosen) == 2 and history.best()["valid_episode_accuracy"] == max(chosen)
+    assert score(load_model(tmp_path / "best.safetensors"))["episode_accuracy"] == pytest.approx(max(chosen))
+    with pytest.raises(ValueError, match="class 0 has 8 pictures"): validate_by_episodes(torch.utils.data.TensorDataset(pictures, kinds), kinds, way=3)
 
 
 def test_features_leave_the_model_as_it_was_and_do_not_depend_on_the_batch():

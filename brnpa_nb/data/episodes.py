@@ -44,7 +44,7 @@ class EpisodeSampler(Sampler[list[int]]):
     ):
         for name, value in (("way", way), ("shot", shot), ("query", query), ("episodes", episodes)):
             if value < 1: raise ValueError(f"{name} is {value}; expected 1 or more")
-        numbers = np.asarray(labels)
+        numbers = np.asarray(labels.cpu() if isinstance(labels, Tensor) else labels)
         if numbers.ndim != 1 or numbers.dtype.kind not in "iu": raise ValueError(f"labels must be a list of whole numbers, one a picture, found shape {numbers.shape} of {numbers.dtype}")
         self.way, self.shot, self.query, self.episodes, self.seed, self.epoch = way, shot, query, episodes, seed, 0
         self.members = {int(k): np.flatnonzero(numbers == k) for k in np.unique(numbers)}

@@ -113,7 +113,7 @@ def class_scores(
     "How near each query is to each class. Raises `ValueError` for another distance."
     if distance not in DISTANCES: raise ValueError(f"distance is {distance!r}; expected 'cosine' or 'euclidean'")
     if distance == "cosine": return F.normalize(query, dim=-1) @ F.normalize(centres, dim=-1).mT / temperature
-    return (2 * query @ centres.mT - query.square().sum(-1)[..., None] - centres.square().sum(-1)[..., None, :]) / temperature
+    return -torch.cdist(query, centres, compute_mode="donot_use_mm_for_euclid_dist").square() / temperature    # products would lose digits
 
 
 def nearest_prototype(
@@ -161,7 +161,7 @@ def episode_accuracy(
 ) -> Accuracy:                            # mean and 95 % interval over tasks
     "Accuracy on `EpisodeSampler`'s tasks of the labels. Raises `ValueError` for a single task, and as the sampler does for too few pictures or classes."
     if episodes < 2: raise ValueError(f"episodes is {episodes}; an interval needs 2 tasks at least, and 600 are customary")
-    tasks = torch.tensor(list(EpisodeSampler(labels, way, shot, query, episodes, seed)))
+    tasks = torch.tensor(list(EpisodeSampler(labels, way, shot, query, episodes, seed)), device=embeddings.device)
     parts, found = split_episode(tasks.T, way, shot), []
     for s, q in zip(parts.support.T.split(50), parts.query.T.split(50)):
         support = embeddings[s]
