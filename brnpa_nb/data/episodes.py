@@ -158,6 +158,10 @@ _PARTS = ("base", "val", "novel")
 _FOLDERS = ("train", "val", "test")
 _OFFICIAL = {"cub": ((100, 50, 50), (5885, 2950, 2953)), "cifar-fs": ((64, 16, 20), (38400, 9600, 12000)),
              "miniimagenet": ((64, 16, 20), (38400, 9600, 12000)), "tieredimagenet": ((351, 97, 160), (448695, 124261, 206209))}
+_FROM = {"cub": "it is CUB-200-2011, www.vision.caltech.edu/datasets/cub_200_2011", "cifar-fs": "it comes with github.com/bertinetto/r2d2",
+         "miniimagenet": "its pictures are ImageNet's (image-net.org, on request), its split files are in github.com/twitter-research/meta-learning-lstm",
+         "tieredimagenet": "its pictures are ImageNet's (image-net.org, on request), its classes are in github.com/renmengye/few-shot-ssl-public",
+         "folder": "one folder of pictures a class"}
 Listing = dict[str, list[Path]]   # class name → its pictures
 
 
@@ -240,7 +244,7 @@ def few_shot_split(
     """
     if kind not in KINDS: raise ValueError(f"kind is {kind!r}; expected one of {', '.join(KINDS)}")
     root = Path(root).expanduser()
-    if not root.is_dir(): raise FileNotFoundError(f"{root} is not a folder; expected the folder of {kind}")
+    if not root.is_dir(): raise FileNotFoundError(f"{root} is not a folder; expected the folder of {kind}: {_FROM[kind]}")
     listings, source, official = _listings(kind, root, Path(split) if split else None, seed)
     _check_disjoint(listings, root)
     if official and not incomplete: _check_official(kind, listings, root)

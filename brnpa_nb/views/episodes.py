@@ -36,6 +36,7 @@ def in_words(
     i, j = divmod(int(pairs[0].argmax()), pairs.shape[2])
     kind, (best, next_) = "cosine" if found.distance == "cosine" else "minus squared distance", found.scores[query].topk(2).values.tolist()
     first = f"The query goes to {won} and not to {second} ({kind} {best:.4g} against {next_:.4g})."
+    if pairs.max() <= 0: return first + f" Of the lead of {lead:.3g}, nothing comes from a meeting of ranks: the lengths of the two class vectors decide (the rest)."
     return first + f" Of the lead of {lead:.3g}, the largest part, {pairs[0, i, j].item():.3g}, comes from rank {i + 1} of the query meeting rank {j + 1} of the two classes' photographs."
 
 
@@ -102,7 +103,7 @@ def episode_sheet(
     _picture(fig, (2.65, top, side, high), composite(maps, image[None])[0], "its ranks (colours as below)")
     sides = (("winner", found.for_winner, found.winner), ("runner-up", found.for_runner_up, found.runner_up))
     for row, (role, why, k) in enumerate(sides):
-        photos = support_images[support_labels == k[query]].cpu()
+        photos = support_images[support_labels == int(k[query])].cpu()
         _strip(fig, (5.25, top + row * (low + .3), small, low), photos, f"{role}: {_name(int(k[query]), names)}, score {why.score[query]:.4g}" + (f" (5 of {len(photos)} photographs)" if len(photos) > 5 else ""))
     _evidence(fig, found, query, image, (second, side, high))
     fig.text(.2 / 11, .22 / fig.get_figheight(), "Of the lead" + words.split(" Of the lead", 1)[1] + "  Orange speaks for, purple against.", fontsize=9, va="center", parse_math=False)
