@@ -248,6 +248,7 @@ def few_shot_split(
     listings, source, official = _listings(kind, root, Path(split) if split else None, seed)
     _check_disjoint(listings, root)
     if official and not incomplete: _check_official(kind, listings, root)
+    elif official: source += ", not checked for completeness"
     base, val, novel = (_read(listing, size, crop) for listing in listings)
     return FewShotSplit(base, val, novel, source)
 
