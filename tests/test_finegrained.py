@@ -75,6 +75,20 @@ def setting(field, value):
     return change
 
 
+def flip(file):
+    "Change one byte in the middle."
+    def damage(root):
+        data = bytearray((root / file).read_bytes())
+        data[len(data) // 2] ^= 1
+        (root / file).write_bytes(data)
+    return damage
+
+
+def cut(file):
+    "Keep half of a file."
+    return lambda root: (root / file).write_bytes((root / file).read_bytes()[:(root / file).stat().st_size // 2])
+
+
 def swap(a, b):
     "Copy one file over another."
     return lambda root: shutil.copy(root / a, root / b)
@@ -113,6 +127,8 @@ DAMAGE = [
     ("cars", first_photo("cars_train"), "lacks 1 of the 6 photographs that cars_train_annos.mat names, the first is 00001.jpg"),
     ("cars", swap("devkit/cars_test_annos.mat", "devkit/cars_train_annos.mat"), "lacks the field class"),
     ("cars", lambda root: (root / "devkit/cars_train_annos.mat").write_text("<html>"), "cannot be read as a MATLAB file"),
+    ("cars", flip("devkit/cars_train_annos.mat"), "cannot be read as a MATLAB file"),         # SciPy alone may crash here
+    ("cars", cut("devkit/cars_train_annos.mat"), "cannot be read as a MATLAB file"),
     ("cars", mat("devkit/cars_train_annos.mat", setting("class", 9.)), "holds the class 9; expected 1 to 3"),
     ("cars", mat("devkit/cars_train_annos.mat", setting("fname", "../../x.jpg")), "holds a row that is not"),
     ("cars", mat("devkit/cars_train_annos.mat", setting("bbox_x1", "left")), "holds a row that is not"),

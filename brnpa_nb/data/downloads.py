@@ -5,6 +5,7 @@
 # %% ../../nbs/data/03_downloads.ipynb #ed93a459
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import http.client
@@ -303,7 +304,7 @@ def unpack(
         except MemoryError: raise
         except OSError as e:
             if isinstance(e, (FileExistsError, NotADirectoryError, IsADirectoryError)): raise ValueError(f"{archive} holds {Path(e.filename).relative_to(top)} both as a file and as a folder; nothing was unpacked") from e
-            if e.errno: raise          # a full disc, say
+            if e.errno not in (None, errno.EINVAL): raise          # a full disc, say; EINVAL is a wrong offset in the archive
             raise ValueError(f"{archive} is damaged ({e}); download it again") from e
         except ValueError as e: raise ValueError(f"{archive} {e}; nothing was unpacked") from e
         except Exception as e: raise ValueError(f"{archive} is damaged, locked or no archive ({str(e) or type(e).__name__}); download it again") from e

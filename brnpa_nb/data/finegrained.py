@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import os
+import struct
 import warnings
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePosixPath
@@ -319,11 +321,24 @@ class Aircraft(Annotated):
         super().__init__(paths, list(of.values()), names, photos, transform, _from_corners(boxes[i] for i in of))
 
 # %% ../../nbs/data/04_finegrained.ipynb #e8bb298e
+def _check_mat(data: bytes) -> None:
+    "Raise unless every compressed element of a MATLAB 5 file is whole."
+    order, at = ("<II" if data[126:128] == b"IM" else ">II"), 128
+    if len(data) < 136: raise ValueError("too short")
+    while at < len(data):
+        kind, size = struct.unpack_from(order, data, at)
+        if at + 8 + size > len(data): raise ValueError("cut short")
+        if kind == 15: zlib.decompress(data[at + 8:at + 8 + size])       # 15: compressed; the sum at its end is checked
+        at += 8 + size
+
+
 def _mat(path: Path, key: str) -> np.ndarray:
     "One variable of a MATLAB file, flat."
     from scipy.io import loadmat
     if not path.is_file(): raise FileNotFoundError(f"{path} was not found; copy the data set again, with all its files")
-    try: return np.atleast_1d(loadmat(str(path), squeeze_me=True, variable_names=[key])[key]).ravel()
+    try:
+        _check_mat(path.read_bytes())
+        return np.atleast_1d(loadmat(str(path), squeeze_me=True, variable_names=[key])[key]).ravel()
     except MemoryError: raise
     except Exception as e: raise ValueError(f"{path} cannot be read as a MATLAB file with {key!r} ({str(e) or type(e).__name__}); copy it again") from e
 

@@ -184,10 +184,10 @@ def cars_lookalike(
     def table(found: list[tuple[object, ...]], keep: Sequence[str]) -> dict[str, np.ndarray]:
         return {"annotations": np.array([[tuple(row[fields.index(f)] for f in keep) for row in found]], dtype=[(f, object) for f in keep])}
     (kit := top / "devkit").mkdir()
-    savemat(kit / "cars_meta.mat", {"class_names": np.array([[SPECIES[s] for s in _species(n_classes)]], dtype=object)})
-    savemat(kit / "cars_train_annos.mat", table(rows["train"], fields))
-    savemat(kit / "cars_test_annos.mat", table(rows["test"], [f for f in fields if f != "class"]))
-    savemat(kit / "cars_test_annos_withlabels.mat", table(rows["test"], fields))
+    savemat(kit / "cars_meta.mat", {"class_names": np.array([[SPECIES[s] for s in _species(n_classes)]], dtype=object)}, do_compression=True)
+    savemat(kit / "cars_train_annos.mat", table(rows["train"], fields), do_compression=True)
+    savemat(kit / "cars_test_annos.mat", table(rows["test"], [f for f in fields if f != "class"]), do_compression=True)
+    savemat(kit / "cars_test_annos_withlabels.mat", table(rows["test"], fields), do_compression=True)
     return top
 
 # %% ../../nbs/data/03b_lookalikes.ipynb #09d08124
