@@ -321,4 +321,4 @@ def by_request(
     files: str,            # what belongs there
 ) -> FileNotFoundError:    # to raise
     "The error for data that cannot be fetched by a program: whom to ask, and what to put where."
-    return FileNotFoundError(f"{name} cannot be downloaded from here; ask for it at {page} and put {files} into {Path(folder)}")
+    return FileNotFoundError(f"{name} cannot be fetched by this program; see {page} for how to get it, and put {files} into {Path(folder)}")
