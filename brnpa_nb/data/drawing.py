@@ -333,6 +333,7 @@ def cores() -> int:
     "Cores this process may use."
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
+# %% ../../nbs/data/00_drawing.ipynb #e7755ac6
 def paint_blocks(
     paint: Callable[[Any], Any],      # a function of a module (or `partial` of one) that calls numpy and Pillow only
     blocks: Sequence[Any],            # its argument, one after the other
