@@ -7,10 +7,14 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from brnpa_nb.models import create_model
+from brnpa_nb.tasks.reid import PKSampler, explain_match, split_queries, triplet_loss
 from brnpa_nb.tasks.retrieval import JUNK, RIGHT, SAME_CAMERA, WRONG, _draws, evaluate_ranking, retrieve
 from tests.build import ROOT
 
@@ -134,9 +138,143 @@ print(json.dumps({"more": peak() - before, "mAP": found.mAP}))
 '''
 
 
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="memory is read from /proc, which this system lacks")
 def test_market_sized_retrieval_takes_less_than_one_gigabyte(tmp_path):
-    if not os.path.exists("/proc/self/status"): import pytest; pytest.skip("memory is read from /proc, which this system lacks")
     (tmp_path / "memory.py").write_text(MEMORY)
     done = subprocess.run([sys.executable, tmp_path / "memory.py", "64"], env=_env(), capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["more"] < 300                     # MB; the gallery in double precision takes 8 of them at 64 numbers a photograph, 261 at 2,048
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=80), st.integers(1, 5), st.integers(1, 4), st.integers(0, 3), st.integers(0, 3))
+def test_pk_sampler(labels, p, k, seed, epoch):
+    if len(set(labels)) < p:
+        with pytest.raises(ValueError, match="lower p"): PKSampler(labels, p, k)
+        return
+    sampler = PKSampler(torch.tensor(labels), p, k, seed)
+    sampler.epoch = epoch
+    drawn = list(sampler)
+    other = PKSampler(labels, p, k, seed)
+    other.epoch = epoch
+    assert drawn == list(other) == list(sampler)                     # decided by (seed, epoch), also on a second pass
+    assert len(drawn) == len(sampler) > 0 and len(drawn) % (p * k) == 0
+    count = {i: labels.count(i) for i in set(labels)}
+    for batch in np.array(drawn).reshape(-1, p, k):
+        names = [[labels[i] for i in group] for group in batch]
+        assert all(len(set(g)) == 1 for g in names) and len({g[0] for g in names}) == p
+        assert all(len(set(group.tolist())) == min(k, count[g[0]]) for group, g in zip(batch, names))      # repeats only where there are too few
+    if min(count.values()) >= k: assert len(set(drawn)) == len(drawn)                                      # no photograph twice in an epoch
+    room = {i: max(1, n // k) for i, n in count.items()}
+    more = len(drawn) // (p * k) + 1
+    assert sum(min(c, more) for c in room.values()) < more * p                                             # no further batch could be filled
+
+
+def test_pk_sampler_sees_everything_in_time():
+    labels = [0] * 9 + [1] * 4 + [2] * 30 + [3] * 7 + [4]
+    sampler, seen = PKSampler(labels, 3, 4), set()
+    for sampler.epoch in range(60): seen |= set(sampler)
+    assert seen == set(range(len(labels)))
+
+
+def _triplet_by_loops(x, labels, margin, soft):
+    "Anchor by anchor, pair by pair."
+    total = []
+    for a in range(len(x)):
+        same = [math.dist(x[a], x[b]) for b in range(len(x)) if b != a and labels[b] == labels[a]]
+        other = [math.dist(x[a], x[b]) for b in range(len(x)) if labels[b] != labels[a]]
+        if same and other: total.append(math.log1p(math.exp(max(same) - min(other))) if soft else max(0., margin + max(same) - min(other)))
+    return sum(total) / len(total) if total else None
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=10), st.integers(0, 10**6), st.sampled_from((0., .3, 2.)), st.booleans())
+def test_triplet_loss_is_the_loops(labels, seed, margin, soft):
+    x = torch.randint(-2, 3, (len(labels), 2), generator=torch.Generator().manual_seed(seed)).float()      # few places: copies and ties
+    expected = _triplet_by_loops(x.tolist(), labels, margin, soft)
+    if expected is None:
+        with pytest.raises(ValueError, match="PKSampler"): triplet_loss(x, torch.tensor(labels), margin, soft)
+        return
+    found = triplet_loss(x.requires_grad_(), torch.tensor(labels), margin, soft)
+    assert abs(found.item() - expected) < 1e-5
+    found.backward()
+    assert x.grad.isfinite().all()
+
+
+def test_triplet_gradient_is_that_of_the_formula():
+    x, labels = torch.randn(9, 4, generator=torch.Generator().manual_seed(0)).requires_grad_(), torch.arange(9) % 3
+    triplet_loss(x, labels, soft=True).backward()
+    for i, e in ((0, 0), (4, 2), (8, 3)):
+        step = torch.zeros_like(x).index_put((torch.tensor([i]), torch.tensor([e])), torch.tensor(1e-2))
+        slope = (triplet_loss(x.detach() + step, labels, soft=True) - triplet_loss(x.detach() - step, labels, soft=True)) / 2e-2
+        assert abs(slope - x.grad[i, e]) < 1e-3
+
+
+@pytest.mark.parametrize("combine", ("concat", "sum"))
+@pytest.mark.parametrize("neck", (False, True))
+@pytest.mark.parametrize("pooling", ("brnpa", "bcnn", "average"))
+def test_contributions_sum_to_the_cosine(combine, neck, pooling):
+    torch.manual_seed(1)
+    model = create_model("resnet10t", 5, pooling=pooling, combine=combine, neck=neck, output_stride=8, network_args={"channels": (8, 8, 16, 16)})
+    a, b = torch.rand(3, 3, 64, 32), torch.rand(3, 3, 64, 32)
+    for _ in range(3): model(torch.cat([a, b]))                      # running statistics that are not those of the start
+    match = explain_match(model, a, b)
+    assert model.training
+    with torch.no_grad(): cosine = F.cosine_similarity(model.eval().embed(a), model.embed(b))
+    for side in (match.query, match.gallery):
+        assert side.contributions.dtype == torch.float32
+        torch.testing.assert_close(side.contributions.sum((1, 2, 3)) + side.rest, cosine, atol=1e-4, rtol=0)
+        torch.testing.assert_close(side.pairs.sum((1, 2)), cosine, atol=1e-4, rtol=0)
+    torch.testing.assert_close(match.query.pairs, match.gallery.pairs.mT)
+    torch.testing.assert_close(match.shares.sum((1, 2)), torch.ones(3))
+    if combine == "concat": assert (match.pairs - match.pairs.diagonal(dim1=1, dim2=2).diag_embed()).abs().max() == 0
+
+
+def test_queries_are_one_per_identity_and_camera():
+    g = torch.Generator().manual_seed(0)
+    pids, cams = torch.randint(8, (60,), generator=g), torch.randint(3, (60,), generator=g)
+    queries, gallery = split_queries(pids, cams, seed=2)
+    assert sorted(queries + gallery) == list(range(60)) and split_queries(pids, cams, 2) == (queries, gallery)
+    asked = [(pids[i].item(), cams[i].item()) for i in queries]
+    assert len(set(asked)) == len(asked) and set(pids[gallery].tolist()) == set(pids.tolist())
+
+
+TRIPLET = '''
+import json, os, sys, torch
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+from brnpa_nb.models import create_model
+from brnpa_nb.tasks.reid import IdentityTriplet
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    torch.manual_seed(0)
+    model = create_model("resnet10t", 4, output_stride=8, combine="sum", network_args={"channels": (8, 8, 16, 16)})
+    for m in model.modules():
+        if isinstance(m, nn.modules.batchnorm._BatchNorm): m.eval()
+    images, labels = torch.rand(8, 3, 32, 32), torch.arange(4).repeat_interleave(2)
+    if world > 1:
+        torch.distributed.init_process_group("gloo")
+        model, b = DistributedDataParallel(model), 8 // world
+        images, labels = images[rank * b:(rank + 1) * b], labels[rank * b:(rank + 1) * b]
+    value = IdentityTriplet(weight=3., margin=float(sys.argv[1]), soft=sys.argv[1] == "0", label_smoothing=.1)(model, images, labels)[0]
+    value.backward()
+    mean = value.detach() / world
+    if world > 1: torch.distributed.all_reduce(mean)
+    if rank == 0: print(json.dumps({"loss": mean.item(), "grad": {k.removeprefix("module."): p.grad.flatten().tolist() for k, p in model.named_parameters() if p.grad is not None}}))
+    if world > 1: torch.distributed.destroy_process_group()
+'''
+
+
+@pytest.mark.parametrize("margin", ("0", "5"))
+def test_two_processes_have_the_loss_and_gradient_of_one(tmp_path, margin):
+    "Hard pairs are sought in the whole batch: here the nearest other identity is often in the other process."
+    (tmp_path / "script.py").write_text(TRIPLET)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=0", "--rdzv_backend=c10d", "--rdzv_endpoint=localhost:0"]
+    runs = [subprocess.run([*start, tmp_path / "script.py", margin], env=_env(), capture_output=True, text=True, timeout=300) for start in ([sys.executable], launch)]
+    assert all(r.returncode == 0 for r in runs), runs[-1].stderr
+    one, two = (json.loads(r.stdout.strip().splitlines()[-1]) for r in runs)
+    assert abs(one["loss"] - two["loss"]) < 1e-5 and one["grad"].keys() == two["grad"].keys()
+    for k in one["grad"]: np.testing.assert_allclose(two["grad"][k], one["grad"][k], atol=1e-5, rtol=1e-3)
+    assert sum(max(map(abs, g)) > 1e-4 for g in one["grad"].values()) > 10      # there is something to compare
