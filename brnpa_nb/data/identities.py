@@ -253,7 +253,7 @@ def open_identities(
     if kind != "msmt17":
         _check_published(root, kind, (root.name if root.name in _BOXES else boxes) if kind == "cuhk03np" else "", parts)
         _check_disjoint(root, kind, parts)
-    train, query, gallery = (Identities(*zip(*entries), size=size, transform=transform if k == 0 else None) for k, entries in enumerate(parts))
+    train, query, gallery = (Identities([p for p, _, _ in part], [pid for _, pid, _ in part], [camid for _, _, camid in part], size, change) for part, change in zip(parts, (transform, None, None)))
     data = ReidData(train, query, gallery, WHERE[kind].title if kind in WHERE else root.name, {what: n for what, n in left_out.items() if n})
     return _check_queries(data, str(root), unmatched)
 
