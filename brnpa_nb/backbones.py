@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .networks import NETWORKS, create_network
 from .resolution import OUTPUT_STRIDES, _line, evaluating, raise_resolution, stride_of
 
 # %% ../nbs/00_backbones.ipynb #e940f5e2
@@ -191,14 +192,15 @@ def _what(out: Any) -> str:
 def suggest_names(
     name: str,       # what was asked for
     n: int = 3,      # how many to give
-) -> list[str]:      # the nearest names that timm knows, best first
-    "timm's networks named most like `name`."
+) -> list[str]:      # the nearest names that timm or we know, best first
+    "Networks named most like `name`: timm's, and those of the room `networks`."
     import timm
-    return difflib.get_close_matches(name.split(".")[0].lower(), timm.list_models(), n, cutoff=0)
+    return difflib.get_close_matches(name.split(".")[0].lower(), [*NETWORKS, *timm.list_models()], n, cutoff=0)
 
 # %% ../nbs/00_backbones.ipynb #f200a7ae
-def _timm_network(name: str, pretrained: bool, image_size: int | None, network_args: dict[str, Any]) -> nn.Module:
-    "A timm network that takes photographs of several sizes where its constructor allows it."
+def _named_network(name: str, pretrained: bool, image_size: int | None, network_args: dict[str, Any]) -> nn.Module:
+    "A network of ours, or timm's: made so that it takes photographs of several sizes where its constructor allows it."
+    if name in NETWORKS: return create_network(name, pretrained, **network_args)
     import timm
     hub, fixed = name.startswith(("hf-hub:", "hf_hub:", "local-dir:")), True
     if not hub:
@@ -271,7 +273,7 @@ def _no_grid(backbone: Backbone, out: Any, seen: dict[str, Any], side: int) -> s
 
 # %% ../nbs/00_backbones.ipynb #1fffa58d
 def create_backbone(
-    network: str | nn.Module,            # a name that timm knows, or a module of your own
+    network: str | nn.Module,            # a name that timm knows, "resnet12", or a module of your own
     output_stride: int | None = None,    # pixels per grid step: 32, 16, 8 or 4; None is the network's own
     resolution: str = "atrous",          # how a finer grid is made: "atrous" keeps the function, "stride" is the paper's way
     pretrained: bool = False,            # let timm download its weights (by name only)
@@ -292,7 +294,7 @@ def create_backbone(
     if resolution not in ("atrous", "stride"): raise ValueError(f"resolution must be 'atrous' or 'stride', found {resolution!r}")
     ours, name = isinstance(network, str), network if isinstance(network, str) else type(network).__name__
     if not ours and (network_args or pretrained): raise TypeError(f"{', '.join(network_args) or 'pretrained'} is for networks asked for by name, but {name} is a module, already made")
-    net: Any = _timm_network(network, pretrained, image_size, network_args) if isinstance(network, str) else network
+    net: Any = _named_network(network, pretrained, image_size, network_args) if isinstance(network, str) else network
     if layer and layer not in dict(net.named_modules()):
         raise ValueError(f"{name} has no layer {layer!r}; the nearest names are {', '.join(difflib.get_close_matches(layer, dict(net.named_modules()), 3, cutoff=0))}")
     cfg = net.pretrained_cfg if ours else {}

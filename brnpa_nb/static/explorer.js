@@ -197,7 +197,9 @@ function render({ model, el }) {
       ui.canvas.width = picture.width * k; ui.canvas.height = picture.height * k;
       grid.width = current.w; grid.height = current.h; imageData = small.createImageData(current.w, current.h);
       ground = greyOf(picture, ui.canvas.width, ui.canvas.height);
-      ui.stage.style.maxWidth = `${Math.round(Math.min(560, 560 * picture.width / picture.height))}px`;
+      const wide = `${Math.round(Math.min(560, 560 * picture.width / picture.height))}px`;
+      ui.stage.style.maxWidth = wide;                // a tall photograph makes a narrow column: the controls come close
+      ui.stage.parentElement.style.maxWidth = `max(${wide}, 17rem)`;
       say(""); draw();
     }, () => say("This photograph's file cannot be read."));
     refresh();
@@ -334,11 +336,16 @@ function render({ model, el }) {
     ui.page.textContent = `${start + 1}–${end} of ${page.total}`;
     ui.back.disabled = start === 0; ui.next.disabled = end === page.total;
     if (drawnThumbs !== stamp) {
+      const [H, W] = page.packets[0].size, side = Math.sqrt(clip(W / H, 1 / 3, 3));   // equal areas, the photographs' shape
       drawnThumbs = stamp;
       ui.thumbs.replaceChildren(...Array.from({ length: end - start }, (_, i) => {
-        const photo = start + i, packet = packetAt(photo), canvas = make("canvas", { width: 96, height: 96, "aria-hidden": "true" });
+        const photo = start + i, packet = packetAt(photo), canvas = make("canvas", { width: Math.round(96 * side), height: Math.round(96 / side), "aria-hidden": "true" });
         const button = make("button", { type: "button", role: "radio", "aria-label": `${photo + 1}: ${packet?.caption ?? "not loaded"}`, title: packet?.caption ?? "" }, canvas);
-        if (packet) bitmap(photo).then((p) => { const side = Math.min(p.width, p.height); canvas.getContext("2d").drawImage(p, (p.width - side) / 2, (p.height - side) / 2, side, side, 0, 0, 96, 96); }, () => {});
+        button.style.width = `${3 * side}rem`; button.style.height = `${3 / side}rem`;
+        if (packet) bitmap(photo).then((p) => {      // the whole photograph; of a very long one the middle
+          const k = Math.max(canvas.width / p.width, canvas.height / p.height), w = canvas.width / k, h = canvas.height / k;
+          canvas.getContext("2d").drawImage(p, (p.width - w) / 2, (p.height - h) / 2, w, h, 0, 0, canvas.width, canvas.height);
+        }, () => {});
         listen(button, "click", () => set("photo", photo));
         listen(button, "keydown", (e) => {
           const by = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[e.key];
