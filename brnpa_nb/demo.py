@@ -25,14 +25,14 @@ from .views.report import code, html_report, paragraph, picture, section, table
 __all__ = ['SHIPPED', 'shipped', 'rank_part_table', 'visible_areas', 'compare_resolutions', 'run_demo', 'table_rows']
 
 # %% ../nbs/07_demo.ipynb #6789072f
-SHIPPED = ("birds_low", "birds_high")
+SHIPPED = ("birds_low", "birds_high", "birds_fewshot_low", "birds_fewshot_high", "birds_reid_low", "birds_reid_high")
 
 
 def shipped(
-    name: str,          # "birds_low" or "birds_high"
+    name: str,          # one of `SHIPPED`: species, few-shot and re-identification, each at low and high resolution
 ) -> AttentionModel:    # in eval mode
     "A model that comes with the package. Raises `ValueError` for another name."
-    if name not in SHIPPED: raise ValueError(f"the package brings {' and '.join(SHIPPED)}, found {name!r}; for a file of yours use load_model")
+    if name not in SHIPPED: raise ValueError(f"the package brings {', '.join(SHIPPED)}, found {name!r}; for a file of yours use load_model")
     return load_model(Path(str(files("brnpa_nb") / "weights" / f"{name}.safetensors")))
 
 # %% ../nbs/07_demo.ipynb #5058164c
@@ -74,7 +74,7 @@ def run_demo(
     import json
 
     say("1/4  loading the two shipped models")
-    low, high = (shipped(name) for name in SHIPPED)
+    low, high = (shipped(name) for name in SHIPPED[:2])
     say(f"2/4  drawing {n} birds that neither has seen")
     birds = Birds(n, split="valid", seed=1).draw()
     say("3/4  measuring where each rank looks")

@@ -5,14 +5,9 @@
 # %% ../../nbs/data/01_birds.ipynb #72f86576
 from __future__ import annotations
 
-import multiprocessing
-import os
-import sys
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -20,11 +15,11 @@ from numpy.random import Generator
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from .drawing import Canvas, Colour, apart, background, blend, ellipse, expose, leaf, place, relief, smooth, vary
+from .drawing import Canvas, Colour, apart, background, blend, cores, ellipse, expose, leaf, paint_blocks, place, relief, smooth, vary
 
 # %% auto #0
 __all__ = ['PARTS', 'WINGS', 'BEAKS', 'RINGS', 'MARKS', 'DEFINING', 'SPECIES', 'NOVEL_SPECIES', 'BASE_SPECIES', 'INDIVIDUALS',
-           'CAMERAS', 'PART_COLOURS', 'Camera', 'BirdPicture', 'draw_bird', 'colour_parts', 'Record', 'Birds',
+           'CAMERAS', 'PART_COLOURS', 'Camera', 'BirdPicture', 'draw_bird', 'colour_parts', 'Record', 'Drawn', 'Birds',
            'part_areas']
 
 # %% ../../nbs/data/01_birds.ipynb #f3f98311
@@ -307,10 +302,11 @@ PART_COLOURS: dict[str, Colour] = dict(zip(PARTS, (
     (153, 153, 153), (86, 180, 233), (0, 114, 178), (213, 94, 0), (240, 228, 66), (230, 159, 0), (204, 121, 167), (0, 158, 115), (0, 0, 0))))
 
 def colour_parts(
-    parts: Tensor,       # (H, W) ids, as in `BirdPicture.parts`
-) -> Tensor:             # (3, H, W) uint8, white background
-    "Part ids as a picture, in `PART_COLOURS`."
-    table = torch.tensor([(255, 255, 255), *PART_COLOURS.values()], dtype=torch.uint8)
+    parts: Tensor,                                       # (H, W) ids, as in `BirdPicture.parts`
+    colours: Mapping[str, Colour] = PART_COLOURS,        # of part 1, 2 …
+) -> Tensor:                                             # (3, H, W) uint8, white background
+    "Part ids as a picture, in the colours of the parts."
+    table = torch.tensor([(255, 255, 255), *colours.values()], dtype=torch.uint8)
     return table[parts.long()].permute(2, 0, 1)
 
 # %% ../../nbs/data/01_birds.ipynb #a65912a3
@@ -339,63 +335,27 @@ def _records(n: int, split: int, among: Sequence[int], label: str, seed: int) ->
     return records
 
 # %% ../../nbs/data/01_birds.ipynb #d82037c6
-def _paint_many(records: Sequence[Record], size: int) -> tuple[np.ndarray, np.ndarray]:
-    "Pictures (n, 3, H, W) and part ids (n, H, W)."
-    drawn = [_paint(r.seed, r.species, r.individual, r.camera, size) for r in records]
-    return np.stack([image.transpose(2, 0, 1) for image, _ in drawn]), np.stack([ids for _, ids in drawn])
+class Drawn(Dataset):
+    """Drawn pictures, each made when it is first asked for; `ds[i]` is (image (3, H, W) float32 in 0 to 1, label counted from 0).
 
-def _cores() -> int:
-    "Cores this process may use."
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-def _paint_blocks(blocks: Sequence[Sequence[Record]], size: int, workers: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    "`_paint_many` of each block in turn, by several processes where that is safe."
-    paint = partial(_paint_many, size=size)
-    if workers < 2 or len(blocks) < 2 or sys.platform != "linux" or multiprocessing.current_process().daemon: yield from map(paint, blocks)
-    else:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
-            pool = ProcessPoolExecutor(min(workers, len(blocks)), multiprocessing.get_context("fork"))
-            painted = pool.map(paint, blocks)                                   # forks here
-        try: yield from painted
-        finally: pool.shutdown(cancel_futures=True)
-
-# %% ../../nbs/data/01_birds.ipynb #6da37105
-class Birds(Dataset):
-    """n drawn birds of one split, with a balanced label; `ds[i]` is (image (3, H, W) float32 in 0 to 1, label counted from 0).
-
-    `classes` names the labels, `labels` and `cameras` are long tensors (N,), `records` tells how each was drawn.
-    Raises `ValueError` for an unknown split, species or label, or a number too small.
+    `Birds` and `data.people.People` build on it.
     """
 
     def __init__(
         self,
-        n: int,                         # how many pictures
-        split: str = "train",           # "train", "valid" or "test": never a picture in common; test individuals are never trained on
-        species: str = "base",          # which species occur: "base" (16), "novel" (8) or "all" (24)
-        label: str = "species",         # what `ds[i]` gives: "species" or "individual"
-        size: int = 96,                 # side in pixels
-        seed: int = 0,                  # another seed: another set
+        records: Sequence[Any],         # what `paint` needs for each picture
+        labels: Tensor,                 # (N,) long
+        shape: tuple[int, int],         # H, W
+        parts: int,                     # how many
+        paint: Callable[[Sequence[Any]], tuple[np.ndarray, np.ndarray]],     # records to pictures (n, 3, H, W) and part ids (n, H, W), as for `paint_blocks`
         workers: int | None = None,     # processes for `draw`; None: as many as cores
     ):
-        sets = {"base": BASE_SPECIES, "novel": NOVEL_SPECIES, "all": tuple(range(len(SPECIES)))}
-        for name, value, allowed in (("split", split, _SPLITS), ("species", species, tuple(sets)), ("label", label, tuple(DEFINING))):
-            if value not in allowed: raise ValueError(f"{name} {value!r} does not exist; choose one of {', '.join(allowed)}")
-        for name, number, least in (("n", n, 1), ("size", size, 32), ("seed", seed, 0)):
-            if number < least: raise ValueError(f"{name} is {number}; give {least} or more")
-        self.n, self.split, self.species, self.label, self.size, self.seed, self.workers = n, split, species, label, size, seed, workers
-        self.records = _records(n, _SPLITS.index(split), sets[species], label, seed)
-        chosen = sets[species] if label == "species" else range(32, 48) if split == "test" else range(32)
-        self.classes: tuple[str, ...] = tuple((SPECIES if label == "species" else INDIVIDUALS)[k] for k in chosen)
-        self.labels = torch.tensor([list(chosen).index(getattr(r, label)) for r in self.records])
-        self.cameras = torch.tensor([r.camera for r in self.records])
-        self._images = torch.zeros(n, 3, size, size, dtype=torch.uint8)     # memory is taken when they are filled
-        self._parts = torch.zeros(n, size, size, dtype=torch.uint8)
-        self._drawn = np.zeros(n, bool)
+        self.n, self.records, self.labels, self.workers, self._paint, self._count = len(records), list(records), labels, workers, paint, parts
+        self._images = torch.zeros(self.n, 3, *shape, dtype=torch.uint8)    # memory is taken when they are filled
+        self._parts = torch.zeros(self.n, *shape, dtype=torch.uint8)
+        self._drawn = np.zeros(self.n, bool)
 
     def __len__(self) -> int: return self.n
-
-    def __repr__(self) -> str: return f"{self.n} birds of {self.size} px, {self.split}, {self.species} species, {len(self.classes)} labels ({self.label}), {int(self._drawn.sum())} drawn"
 
     def __getitem__(self, i: int) -> tuple[Tensor, int]:
         i = range(self.n)[i]
@@ -406,15 +366,15 @@ class Birds(Dataset):
         "Draw what is missing."
         missing = [i for i in indices if not self._drawn[i]]
         blocks = [missing[k:k + 32] for k in range(0, len(missing), 32)]
-        for block, (images, ids) in zip(blocks, _paint_blocks([[self.records[i] for i in block] for block in blocks], self.size, workers)):
+        for block, (images, ids) in zip(blocks, paint_blocks(self._paint, [[self.records[i] for i in block] for block in blocks], workers)):
             self._images[block], self._parts[block], self._drawn[block] = torch.from_numpy(images), torch.from_numpy(ids), True
 
     def draw(
         self,
         workers: int | None = None,     # processes; None: as given to the set
-    ) -> Birds:                         # the set itself
+    ) -> Self:                          # the set itself
         "Draw all pictures that are not drawn yet."
-        self._need(range(self.n), workers or self.workers or _cores())
+        self._need(range(self.n), workers or self.workers or cores())
         return self
 
     @property
@@ -437,20 +397,58 @@ class Birds(Dataset):
         i: int,          # which picture
     ) -> Tensor:         # (len(PARTS), H, W) bool, disjoint
         "Where each part of a picture is visible."
-        return self.parts(i) == torch.arange(1, len(PARTS) + 1, dtype=torch.uint8)[:, None, None]
+        return self.parts(i) == torch.arange(1, self._count + 1, dtype=torch.uint8)[:, None, None]
 
     def record(
         self,
         i: int,          # which picture
-    ) -> Record:         # species, individual, camera, seed
+    ) -> Any:            # a `Record`: what its labels are, its camera, its seed
         "How a picture was drawn."
         return self.records[i]
 
+# %% ../../nbs/data/01_birds.ipynb #6da37105
+def _paint_many(records: Sequence[Record], size: int) -> tuple[np.ndarray, np.ndarray]:
+    "Pictures (n, 3, H, W) and part ids (n, H, W)."
+    drawn = [_paint(r.seed, r.species, r.individual, r.camera, size) for r in records]
+    return np.stack([image.transpose(2, 0, 1) for image, _ in drawn]), np.stack([ids for _, ids in drawn])
+
 # %% ../../nbs/data/01_birds.ipynb #af7697bc
+class Birds(Drawn):
+    """n drawn birds of one split, with a balanced label; `ds[i]` is (image (3, H, W) float32 in 0 to 1, label counted from 0).
+
+    `classes` names the labels, `labels` and `cameras` are long tensors (N,), `records` tells how each was drawn.
+    Raises `ValueError` for an unknown split, species or label, or a number too small.
+    """
+
+    def __init__(
+        self,
+        n: int,                         # how many pictures
+        split: str = "train",           # "train", "valid" or "test": never a picture in common; test individuals are never trained on
+        species: str = "base",          # which species occur: "base" (16), "novel" (8) or "all" (24)
+        label: str = "species",         # what `ds[i]` gives: "species" or "individual"
+        size: int = 96,                 # side in pixels
+        seed: int = 0,                  # another seed: another set
+        workers: int | None = None,     # processes for `draw`; None: as many as cores
+    ):
+        sets = {"base": BASE_SPECIES, "novel": NOVEL_SPECIES, "all": tuple(range(len(SPECIES)))}
+        for name, value, allowed in (("split", split, _SPLITS), ("species", species, tuple(sets)), ("label", label, tuple(DEFINING))):
+            if value not in allowed: raise ValueError(f"{name} {value!r} does not exist; choose one of {', '.join(allowed)}")
+        for name, number, least in (("n", n, 1), ("size", size, 32), ("seed", seed, 0)):
+            if number < least: raise ValueError(f"{name} is {number}; give {least} or more")
+        self.split, self.species, self.label, self.size, self.seed = split, species, label, size, seed
+        records, among = _records(n, _SPLITS.index(split), sets[species], label, seed), sets[species] if label == "species" else range(32, 48) if split == "test" else range(32)
+        self.classes: tuple[str, ...] = tuple((SPECIES if label == "species" else INDIVIDUALS)[k] for k in among)
+        self.cameras = torch.tensor([r.camera for r in records])
+        super().__init__(records, torch.tensor([list(among).index(getattr(r, label)) for r in records]), (size, size), len(PARTS), partial(_paint_many, size=size), workers)
+
+    def __repr__(self) -> str: return f"{self.n} birds of {self.size} px, {self.split}, {self.species} species, {len(self.classes)} labels ({self.label}), {int(self._drawn.sum())} drawn"
+
+# %% ../../nbs/data/01_birds.ipynb #1fbc1d86
 def part_areas(
-    birds: Birds,             # drawn if need be
-) -> dict[str, float]:        # part → share of the pixels, mean over the pictures
+    birds: Drawn,                         # drawn if need be
+    parts: Sequence[str] = PARTS,         # names of its parts, in order
+) -> dict[str, float]:                    # part → share of the pixels, mean over the pictures
     "How much of the picture each part covers."
     birds.draw()
-    counts = torch.bincount(birds._parts.flatten(), minlength=len(PARTS) + 1).double()
-    return {part: float(counts[k] / counts.sum()) for k, part in enumerate(PARTS, 1)}
+    counts = torch.bincount(birds._parts.flatten(), minlength=len(parts) + 1).double()
+    return {part: float(counts[k] / counts.sum()) for k, part in enumerate(parts, 1)}

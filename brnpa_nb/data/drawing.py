@@ -4,12 +4,18 @@
 
 # %% auto #0
 __all__ = ['Colour', 'Vector', 'Points', 'PLACES', 'smooth', 'place', 'ellipse', 'blend', 'vary', 'lightness', 'apart', 'Canvas',
-           'relief', 'expose', 'clouds', 'leaf', 'background']
+           'relief', 'expose', 'clouds', 'leaf', 'background', 'cores', 'paint_blocks']
 
 # %% ../../nbs/data/00_drawing.ipynb #0bdc0235
 import math
-from collections.abc import Callable, Sequence
+import multiprocessing
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from copy import copy
+from typing import Any
 
 import numpy as np
 from numpy.random import Generator
@@ -113,13 +119,15 @@ class Canvas:
 
     def __init__(
         self,
-        size: int,                             # side of the finished picture, pixels
+        size: int,                             # height of the finished picture, pixels
         oversample: int = 4,                   # drawn pixels per finished pixel
         ground: Image.Image | None = None,     # RGB picture to paint on, any size
+        ratio: float = 1.,                     # width / height; lengths stay shares of the height
     ):
-        self.size, self.oversample, self.side = size, oversample, size * oversample
-        self.rgb = Image.new("RGB", (self.side, self.side)) if ground is None else ground.resize((self.side, self.side), Image.Resampling.BILINEAR)
-        self.ids = Image.new("L", (self.side, self.side))
+        self.size, self.oversample, self.side, self.across = size, oversample, size * oversample, round(size * ratio) * oversample
+        sheet = self.across, self.side
+        self.rgb = Image.new("RGB", sheet) if ground is None else ground.resize(sheet, Image.Resampling.BILINEAR)
+        self.ids = Image.new("L", sheet)
         self._on_rgb, self._on_ids = ImageDraw.Draw(self.rgb), ImageDraw.Draw(self.ids)
 
     def _pixels(self, points: Points) -> list[tuple[float, float]]:
@@ -159,8 +167,8 @@ class Canvas:
         "Let `paint` draw, but keep only what falls inside the outline."
         p = self._pixels(points)
         xy = np.asarray(p)
-        x0, y0 = (int(v) for v in np.clip(np.floor(xy.min(0)), 0, self.side))
-        x1, y1 = (int(v) for v in np.clip(np.ceil(xy.max(0)) + 1, 0, self.side))
+        x0, y0 = (int(v) for v in np.clip(np.floor(xy.min(0)), 0, (self.across, self.side)))
+        x1, y1 = (int(v) for v in np.clip(np.ceil(xy.max(0)) + 1, 0, (self.across, self.side)))
         if x1 <= x0 or y1 <= y0: return
         window = Image.new("L", (x1 - x0, y1 - y0))
         ImageDraw.Draw(window).polygon([(x - x0, y - y0) for x, y in p], fill=255)
@@ -176,8 +184,9 @@ class Canvas:
         width: float = .12,               # its side
     ) -> Colour:
         "Mean colour of a square on the first sheet (at the picture's border: of what lies inside)."
-        x, y, half = (int(np.clip(at[0], .01, .99) * self.side), int(np.clip(at[1], .01, .99) * self.side), max(1, int(width * self.side / 2)))
-        square = np.asarray(self.rgb.crop((max(0, x - half), max(0, y - half), min(self.side, x + half), min(self.side, y + half))).reduce(self.oversample))
+        right = self.across / self.side
+        x, y, half = (int(np.clip(at[0], .01, right - .01) * self.side), int(np.clip(at[1], .01, .99) * self.side), max(1, int(width * self.side / 2)))
+        square = np.asarray(self.rgb.crop((max(0, x - half), max(0, y - half), min(self.across, x + half), min(self.side, y + half))).reduce(self.oversample))
         r, g, b = (int(v) for v in square.mean((0, 1)))
         return r, g, b
 
@@ -318,3 +327,24 @@ def background(
     painters = dict(zip(PLACES, (_wood, _marsh, _shore, _open)))
     if place not in painters: raise ValueError(f"no place is called {place!r}; choose one of {', '.join(PLACES)}")
     return painters[place](rng, side).rgb.filter(ImageFilter.GaussianBlur(focus * side))
+
+# %% ../../nbs/data/00_drawing.ipynb #17d5c0e6
+def cores() -> int:
+    "Cores this process may use."
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+# %% ../../nbs/data/00_drawing.ipynb #e7755ac6
+def paint_blocks(
+    paint: Callable[[Any], Any],      # a function of a module (or `partial` of one) that calls numpy and Pillow only
+    blocks: Sequence[Any],            # its argument, one after the other
+    workers: int,                     # processes at most
+) -> Iterator[Any]:                   # its results, in order
+    "`paint` of each block in turn, by several processes where that is safe."
+    if workers < 2 or len(blocks) < 2 or sys.platform != "linux" or multiprocessing.current_process().daemon: yield from map(paint, blocks)
+    else:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
+            pool = ProcessPoolExecutor(min(workers, len(blocks)), multiprocessing.get_context("fork"))
+            painted = pool.map(paint, blocks)                                   # forks here
+        try: yield from painted
+        finally: pool.shutdown(cancel_futures=True)
