@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.utils.data import TensorDataset
 
 from .checkpoints import read_checkpoint, save_checkpoint, write_atomically
 from .data.birds import Birds
@@ -23,9 +22,9 @@ from .data.photos import ClassFolder, PhotoBatch, Photos, file_checksum, find_ph
 from .demo import shipped
 from .explaining import _csv, save_maps, weights_checksum
 from .models import AttentionModel, describe
-from .tasks.decisions import Decision
+from .tasks.decisions import Decision, embedding_of, rank_vectors
 from .tasks.fewshot import FewShotDecision, explain_episode
-from .tasks.reid import MatchDecision, embed_all, explain_match, split_queries
+from .tasks.reid import MatchDecision, explain_match, split_queries
 from .tasks.retrieval import JUNK, RIGHT, SAME_CAMERA, WRONG, Ranked, Retrieval, retrieve
 from .views.episodes import episode_sheet
 from .views.figures import save_png, to_pil
@@ -225,11 +224,14 @@ def _who(path: str | Path) -> Name | None:
     except ValueError: return None
 
 
+def _embed(model: AttentionModel, images: Tensor) -> Tensor: return embedding_of(model, rank_vectors(model, model.explain(images))).cpu()   # (B, E), and no random number drawn
+
+
 def _read_gallery(done: ExplainedTask, model: AttentionModel, source: str | Path | Sequence[str | Path], size: int | tuple[int, int], crop: str, on_error: str, batch_size: int) -> _Gallery:
     "Every photograph of the gallery through the network once."
     paths, rows = [], []
     for batch in photo_batches(source, size, batch_size, on_error, crop=crop):
-        rows.append(embed_all(model, TensorDataset(batch.images), batch_size))
+        rows.append(_embed(model, batch.images))
         paths += batch.paths
         done.skipped += batch.skipped
     people, photos = [_who(p) for p in paths], Photos(paths, size, crop)
@@ -302,7 +304,7 @@ def _match_row(search: _Search, why: MatchDecision, store: _Gallery, top: int) -
 
 def _write_matches(done: ExplainedTask, model: AttentionModel, asked: _Asked, people: Sequence[Name | None], store: _Gallery, top: int, facts: dict[str, Any]) -> None:
     "Lists, sheets, maps, contributions and rows of some queries."
-    vectors = embed_all(model, TensorDataset(asked.images))
+    vectors = _embed(model, asked.images)
     searches = [_search(name, v, who, store, top) for name, v, who in zip(asked.names, vectors, people)]
     best = torch.stack([store.read(s.answers[0]) for s in searches])
     all_why = explain_match(model, asked.images, best)
@@ -396,7 +398,7 @@ def explain_bird_matches(
     def names(which: list[int]) -> list[str]: return [f"{birds.classes[int(birds.labels[i])]}, camera {int(birds.cameras[i]) + 1}, bird {i:03d}" for i in which]
     def people(which: list[int]) -> list[Name]: return [Name(int(birds.labels[i]), int(birds.cameras[i])) for i in which]
     images = torch.stack([birds[i][0] for i in stored])
-    store = _Gallery(names(stored), people(stored), embed_all(model, TensorDataset(images)), lambda i: images[i], {})
+    store = _Gallery(names(stored), people(stored), torch.cat([_embed(model, part) for part in images.split(16)]), lambda i: images[i], {})
     (_, facts), done = _facts(model, birds.size, "none"), ExplainedTask(Path(out), "reid")
     _write_matches(done, model, _from_birds(birds, chosen, names(chosen)), people(chosen), store, 5, facts)
     return _finish_matches(done, model, store, facts)
