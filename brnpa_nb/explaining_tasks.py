@@ -174,7 +174,7 @@ def _finish_episodes(done: ExplainedTask, model: AttentionModel, known: _Support
     cut = f", the first {len(first)} of {len(counts)}" if len(first) < len(counts) else ""
     names = ("photograph", "winner", "runner_up", "truth", "margin")
     short = [{k.replace("_", "-"): (_short(v) if k == "photograph" else v or "–" if k == "truth" else v) for k, v in r.items() if k in names or k.startswith("share")} for r in done.rows]
-    intro = f"{len(done.rows)} queries, each sorted by {describe(model)['model']} to the nearest of {len(counts)} classes that it knows from {len(known.labels)} photographs.{score}"
+    intro = f"{len(done.rows)} quer{'y' if len(done.rows) == 1 else 'ies, each'} sorted by {describe(model)['model']} to the nearest of {len(counts)} classes that it knows from {len(known.labels)} photographs.{score}"
     return _finish(done, {**describe(model), **facts, "distance": distance}, intro, [section(f"The classes{cut}", classes)], short[:100])
 
 # %% ../nbs/06b_explaining_tasks.ipynb #0ea1e496
@@ -280,7 +280,7 @@ def found_list(
     width = max(70, round(side * query.shape[2] / query.shape[1]))
     sheet = Image.new("RGB", ((len(images) + 1) * (width + 8) + 16, side + 44), "white")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
-    heads = ["query", *(f"{k}: cosine {c:.2f}".replace("-", "−") for k, c in enumerate(cosines, 1))]
+    heads = ["query", *(f"{k}: cosine {c:.2f}" for k, c in enumerate(cosines, 1))]
     for k, (img, head, name) in enumerate(zip([query, *images], heads, names)):
         x = k * (width + 8) + (16 if k else 0)
         sheet.paste(to_pil(img).resize((width, side), Image.Resampling.LANCZOS if side < img.shape[1] else Image.Resampling.BICUBIC), (x, 22))
@@ -330,7 +330,7 @@ def _finish_matches(done: ExplainedTask, model: AttentionModel, store: _Gallery,
         short.append({"photograph": _short(r["photograph"]), "best match": _short(r["match 1"]), "it is": r["state 1"], "cosine": r["cosine"], "strongest pair of ranks": most.replace("-", " ↔ "), "its share": pairs[most]})
     told = [r["state 1"] for r in done.rows if r["state 1"] in ("right", "wrong")]
     score = f" The best match is right for {told.count('right')} of {len(told)}." if told else " The file names do not say who is who, so that no match is marked right or wrong."
-    intro = f"{len(done.rows)} queries, each searched by {describe(model)['model']} among {len(store.names)} photographs of a gallery.{score}"
+    intro = f"{len(done.rows)} quer{'y' if len(done.rows) == 1 else 'ies, each'} searched by {describe(model)['model']} among {len(store.names)} photographs of a gallery.{score}"
     return _finish(done, {**describe(model), **facts}, intro, [], short)
 
 # %% ../nbs/06b_explaining_tasks.ipynb #6674e619
