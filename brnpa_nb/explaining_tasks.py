@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.utils.data import TensorDataset
 
 from .checkpoints import read_checkpoint, save_checkpoint, write_atomically
 from .data.birds import Birds
@@ -23,9 +22,9 @@ from .data.photos import ClassFolder, PhotoBatch, Photos, file_checksum, find_ph
 from .demo import shipped
 from .explaining import _csv, save_maps, weights_checksum
 from .models import AttentionModel, describe
-from .tasks.decisions import Decision
+from .tasks.decisions import Decision, embedding_of, rank_vectors
 from .tasks.fewshot import FewShotDecision, explain_episode
-from .tasks.reid import MatchDecision, embed_all, explain_match, split_queries
+from .tasks.reid import MatchDecision, explain_match, split_queries
 from .tasks.retrieval import JUNK, RIGHT, SAME_CAMERA, WRONG, Ranked, Retrieval, retrieve
 from .views.episodes import episode_sheet
 from .views.figures import save_png, to_pil
@@ -175,7 +174,7 @@ def _finish_episodes(done: ExplainedTask, model: AttentionModel, known: _Support
     cut = f", the first {len(first)} of {len(counts)}" if len(first) < len(counts) else ""
     names = ("photograph", "winner", "runner_up", "truth", "margin")
     short = [{k.replace("_", "-"): (_short(v) if k == "photograph" else v or "–" if k == "truth" else v) for k, v in r.items() if k in names or k.startswith("share")} for r in done.rows]
-    intro = f"{len(done.rows)} queries, each sorted by {describe(model)['model']} to the nearest of {len(counts)} classes that it knows from {len(known.labels)} photographs.{score}"
+    intro = f"{len(done.rows)} quer{'y' if len(done.rows) == 1 else 'ies, each'} sorted by {describe(model)['model']} to the nearest of {len(counts)} classes that it knows from {len(known.labels)} photographs.{score}"
     return _finish(done, {**describe(model), **facts, "distance": distance}, intro, [section(f"The classes{cut}", classes)], short[:100])
 
 # %% ../nbs/06b_explaining_tasks.ipynb #0ea1e496
@@ -225,11 +224,14 @@ def _who(path: str | Path) -> Name | None:
     except ValueError: return None
 
 
+def _embed(model: AttentionModel, images: Tensor) -> Tensor: return embedding_of(model, rank_vectors(model, model.explain(images))).cpu()   # (B, E), and no random number drawn
+
+
 def _read_gallery(done: ExplainedTask, model: AttentionModel, source: str | Path | Sequence[str | Path], size: int | tuple[int, int], crop: str, on_error: str, batch_size: int) -> _Gallery:
     "Every photograph of the gallery through the network once."
     paths, rows = [], []
     for batch in photo_batches(source, size, batch_size, on_error, crop=crop):
-        rows.append(embed_all(model, TensorDataset(batch.images), batch_size))
+        rows.append(_embed(model, batch.images))
         paths += batch.paths
         done.skipped += batch.skipped
     people, photos = [_who(p) for p in paths], Photos(paths, size, crop)
@@ -278,7 +280,7 @@ def found_list(
     width = max(70, round(side * query.shape[2] / query.shape[1]))
     sheet = Image.new("RGB", ((len(images) + 1) * (width + 8) + 16, side + 44), "white")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
-    heads = ["query", *(f"{k}: cosine {c:.2f}".replace("-", "−") for k, c in enumerate(cosines, 1))]
+    heads = ["query", *(f"{k}: cosine {c:.2f}" for k, c in enumerate(cosines, 1))]
     for k, (img, head, name) in enumerate(zip([query, *images], heads, names)):
         x = k * (width + 8) + (16 if k else 0)
         sheet.paste(to_pil(img).resize((width, side), Image.Resampling.LANCZOS if side < img.shape[1] else Image.Resampling.BICUBIC), (x, 22))
@@ -302,7 +304,7 @@ def _match_row(search: _Search, why: MatchDecision, store: _Gallery, top: int) -
 
 def _write_matches(done: ExplainedTask, model: AttentionModel, asked: _Asked, people: Sequence[Name | None], store: _Gallery, top: int, facts: dict[str, Any]) -> None:
     "Lists, sheets, maps, contributions and rows of some queries."
-    vectors = embed_all(model, TensorDataset(asked.images))
+    vectors = _embed(model, asked.images)
     searches = [_search(name, v, who, store, top) for name, v, who in zip(asked.names, vectors, people)]
     best = torch.stack([store.read(s.answers[0]) for s in searches])
     all_why = explain_match(model, asked.images, best)
@@ -328,7 +330,7 @@ def _finish_matches(done: ExplainedTask, model: AttentionModel, store: _Gallery,
         short.append({"photograph": _short(r["photograph"]), "best match": _short(r["match 1"]), "it is": r["state 1"], "cosine": r["cosine"], "strongest pair of ranks": most.replace("-", " ↔ "), "its share": pairs[most]})
     told = [r["state 1"] for r in done.rows if r["state 1"] in ("right", "wrong")]
     score = f" The best match is right for {told.count('right')} of {len(told)}." if told else " The file names do not say who is who, so that no match is marked right or wrong."
-    intro = f"{len(done.rows)} queries, each searched by {describe(model)['model']} among {len(store.names)} photographs of a gallery.{score}"
+    intro = f"{len(done.rows)} quer{'y' if len(done.rows) == 1 else 'ies, each'} searched by {describe(model)['model']} among {len(store.names)} photographs of a gallery.{score}"
     return _finish(done, {**describe(model), **facts}, intro, [], short)
 
 # %% ../nbs/06b_explaining_tasks.ipynb #6674e619
@@ -396,7 +398,7 @@ def explain_bird_matches(
     def names(which: list[int]) -> list[str]: return [f"{birds.classes[int(birds.labels[i])]}, camera {int(birds.cameras[i]) + 1}, bird {i:03d}" for i in which]
     def people(which: list[int]) -> list[Name]: return [Name(int(birds.labels[i]), int(birds.cameras[i])) for i in which]
     images = torch.stack([birds[i][0] for i in stored])
-    store = _Gallery(names(stored), people(stored), embed_all(model, TensorDataset(images)), lambda i: images[i], {})
+    store = _Gallery(names(stored), people(stored), torch.cat([_embed(model, part) for part in images.split(16)]), lambda i: images[i], {})
     (_, facts), done = _facts(model, birds.size, "none"), ExplainedTask(Path(out), "reid")
     _write_matches(done, model, _from_birds(birds, chosen, names(chosen)), people(chosen), store, 5, facts)
     return _finish_matches(done, model, store, facts)
