@@ -282,12 +282,14 @@ def create_backbone(
     mean: Sequence[float] | None = None, # of the three colours; None is the network's own, 0 for a module
     std: Sequence[float] | None = None,  # the same; 1 for a module
     align: bool = True,                  # draw à trous cells where the coarse cell was; False saves a margin of half a coarse cell
+    trained_stride: int | None = None,   # take steps away down to this stride first, as the weights were trained; `resolution` starts from there
     **network_args: Any,                 # for timm.create_model, `channels=(16, 32, 64, 128)` say
 ) -> Backbone:
     """A network as photograph → feature grid: (B, 3, H, W) in [0, 1] → (B, C, h, w).
 
     A network whose own stride is as fine as `output_stride`, or finer, keeps its own (a ViT with patches of 16 asked for 32 stays at 16).
     A module is used as it is and shares its parameters with you; where its grid has to be made finer, the backbone holds a changed copy.
+    `trained_stride=16` is for a ResNet whose last stage was trained without its step: à trous then keeps *that* network's function.
     Raises `ValueError` (one sentence) for an unknown name or layer, a layer without a spatial map, a stride or photograph size that cannot be had.
     """
     if output_stride not in (None, *OUTPUT_STRIDES): raise ValueError(f"output_stride must be one of {OUTPUT_STRIDES} or None, found {output_stride!r}")
@@ -301,11 +303,19 @@ def create_backbone(
     read = _Layer(layer) if layer else _features if ours else _call
     backbone = Backbone(net, name, read, image_size or cfg.get("input_size", (3, 224, 224))[-1], mean or cfg.get("mean", (0., 0., 0.)), std or cfg.get("std", (1., 1., 1.)))
     if ours: backbone.config = dict(network=name, output_stride=output_stride, resolution=resolution, image_size=backbone.image_size if image_size else None, layer=layer,
-                                    mean=mean and list(mean), std=std and list(std), align=align, **network_args)
-    _refine(backbone, output_stride, resolution, _settle(backbone, ours), align)
+                                    mean=mean and list(mean), std=std and list(std), align=align, trained_stride=trained_stride, **network_args)
+    noise = _settle(backbone, ours)
+    if trained_stride and trained_stride < backbone.native_stride: _as_trained(backbone, trained_stride, noise)
+    _refine(backbone, output_stride, resolution, noise, align)
     return backbone
 
 # %% ../nbs/00_backbones.ipynb #cd23420f
+def _as_trained(backbone: Backbone, stride: int, noise: Tensor) -> None:
+    "Take steps away down to the stride at which the weights were trained; that is the backbone's own stride from now on."
+    backbone.network = raise_resolution(backbone.network, stride, "stride", noise, backbone._grid, backbone.name)
+    backbone.native_stride = stride
+
+
 def _refine(backbone: Backbone, output_stride: int | None, resolution: str, noise: Tensor, align: bool) -> None:
     "Bring the backbone's grid to `output_stride`, if that is finer than its own."
     own = backbone.native_stride

@@ -34,7 +34,7 @@ def create_student(
     """
     if output_stride >= teacher.output_stride:
         raise ValueError(f"a student needs a finer grid than its teacher: asked for one step per {output_stride} pixels, the teacher has one per {teacher.output_stride}")
-    config = replace(teacher.config, output_stride=output_stride, resolution=resolution)
+    config = replace(teacher.config, output_stride=output_stride, resolution=resolution, trained_stride=_trained_stride(teacher) if resolution == "atrous" and weights == "teacher" else None)
     if config.backbone is None: student = AttentionModel(_finer(teacher, output_stride, resolution), config)
     else: student = create_model(**(vars(config) | {"weights": None if weights == "teacher" else weights}))
     if weights == "teacher":
@@ -42,6 +42,12 @@ def create_student(
         student.load_state_dict(teacher.state_dict())
         student.weights_from = teacher.weights_from
     return student.train().to(next(teacher.parameters()).device)
+
+
+def _trained_stride(teacher: AttentionModel) -> int | None:
+    "The stride that a teacher by name was trained at, where that is by steps taken away; à trous must start from there."
+    own, told = teacher.backbone, teacher.config.trained_stride
+    return own.stride if own.resolution == "stride" and own.stride < own.native_stride else told
 
 
 def _finer(teacher: AttentionModel, output_stride: int, resolution: str):

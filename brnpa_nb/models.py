@@ -88,6 +88,7 @@ class ModelConfig:
     mean: list[float] | None = None
     std: list[float] | None = None
     align: bool = True           # draw à trous cells where the coarse cell was, see `backbones`
+    trained_stride: int | None = None # where the weights were trained with steps taken away, see `backbones`
     combine: str = "concat"      # how ranks become one embedding: "concat" (the paper) or "sum"
     neck: bool = False           # batch normalisation between embedding and head
     classes: list[str] | None = None
@@ -197,7 +198,7 @@ def describe(
     model: AttentionModel,  # any
 ) -> dict[str, Any]:        # what a reader must know to make the same maps again, weights' checksum aside
     "Where maps come from: network, layer, stride, pooling, package."
-    return {"model": model.backbone.name, "layer": model.backbone.layer, "output_stride": model.backbone.stride, "resolution": model.backbone.resolution, "margin": model.backbone.margin,
+    return {"model": model.backbone.name, "layer": model.backbone.layer, "output_stride": model.backbone.stride, "resolution": model.backbone.resolution, "margin": model.backbone.margin, **({"trained_stride": model.config.trained_stride} if model.config.trained_stride else {}),
             "pooling": model.config.pooling, "combine": model.config.combine, "n_maps": model.config.n_maps, "weights": model.weights_from or "random", "package": f"brnpa_nb {brnpa_nb.__version__}"}
 
 # %% ../nbs/03_models.ipynb #c8410778
@@ -206,7 +207,7 @@ class NoClassifier(ValueError):
 
 
 def create_model(
-    backbone: str | Backbone,       # timm name, or a backbone made from a module of yours
+    backbone: str | Backbone,       # timm name, "resnet12", or a backbone made from a module of yours
     n_classes: int | None = None,   # K; None keeps the classes (and the classifier) of the pretrained weights
     n_maps: int = 3,                # N, number of ranks
     output_stride: int | None = 32, # pixels per grid step: 32, 16, 8 or 4; a network that is finer by itself stays so
@@ -215,7 +216,7 @@ def create_model(
     weights: str | Path | None = None, # None: random; "pretrained": timm's; or a safetensors file of ours or of timm's network
     image_size: int | None = None,  # side of the photographs, for networks that are built for one size
     network_args: dict[str, Any] | None = None, # handed to timm, e.g. {"channels": (16, 32, 64, 128)}
-    **config: Any,                  # further fields of `ModelConfig`: dropout, bias, refine, seeds, signed, align, combine, neck, classes
+    **config: Any,                  # further fields of `ModelConfig`: dropout, bias, refine, seeds, signed, align, trained_stride, combine, neck, classes
 ) -> AttentionModel:                # in train mode, as PyTorch makes modules
     """Backbone + pooling + linear head.
 
@@ -243,7 +244,7 @@ def create_model(
 def _rounded(t: Tensor) -> list[float]: return [round(x, 6) for x in t.flatten().tolist()]
 
 
-def _normalisation(config: dict[str, Any]) -> dict[str, Any]: return {k: config[k] for k in ("mean", "std", "align") if k in config}
+def _normalisation(config: dict[str, Any]) -> dict[str, Any]: return {k: config[k] for k in ("mean", "std", "align", "trained_stride") if k in config}
 
 
 def _linear(weight: Tensor, bias: Tensor) -> nn.Linear:

@@ -196,6 +196,26 @@ def test_odd_inputs(opened, case):
     assert page.evaluate("document.documentElement.scrollWidth") <= 1000
 
 
+@pytest.mark.parametrize("size", [(256, 128), (128, 256)])
+def test_layout_follows_the_photographs_shape(opened, size):
+    "Standing people: the controls come close to the narrow picture, and the small pictures show them from head to foot."
+    _, photos, _ = example(3, size=256)
+    photos = photos[..., :size[0], :size[1]]
+    features = adaptive_avg_pool2d(photos, (size[0] // 4, size[1] // 4))
+    view = explore(RankedMaps(group(features, 2), size, features), photos)
+    page = opened(view)
+    stage, left, right = (page.locator(s).bounding_box() for s in (".brnpa-stage", ".brnpa-left", ".brnpa-right"))
+    assert stage["width"] / stage["height"] == pytest.approx(size[1] / size[0], rel=.02)
+    assert left["width"] <= stage["width"] + 1 and right["x"] - stage["x"] - stage["width"] < 40 and right["y"] < stage["y"]
+    small = page.locator(".brnpa-thumbs button").nth(1).bounding_box()
+    assert small["width"] / small["height"] == pytest.approx(size[1] / size[0], rel=.02) and min(small["width"], small["height"]) >= 24
+    page.wait_for_timeout(200)
+    url = page.evaluate("document.querySelectorAll('.brnpa-thumbs canvas')[1].toDataURL('image/png')")
+    drawn = Image.open(io.BytesIO(base64.b64decode(url.split(",")[1]))).convert("RGB")
+    whole = Image.fromarray((photos[1] * 255).round().byte().permute(1, 2, 0).numpy()).resize(drawn.size, Image.Resampling.BILINEAR)
+    assert np.abs(np.asarray(drawn, float) - np.asarray(whole, float)).mean() < 6                             # the whole photograph, not its middle
+
+
 def test_many_photographs_come_in_pages(opened):
     maps, photos, _ = example(2, size=64, grid=7)
     many = [i % 2 for i in range(500)]

@@ -11,6 +11,7 @@ from brnpa_nb.cli import main
 from brnpa_nb.distillation import Distillation, create_student
 from brnpa_nb.models import create_model, load_model, save_model
 from brnpa_nb.ranking import composite, contributions
+from brnpa_nb.views.figures import ranked_sheet
 
 NARROW = {"channels": (8, 16, 24, 32)}
 
@@ -150,3 +151,23 @@ def test_composite_keeps_the_shape_of_a_standing_photograph():
     assert painted.shape == x.shape
     cells = composite(maps, None, strength=1.)[..., ::4, ::4]
     assert torch.equal(painted[..., 1::4, 2::4], cells)                                          # each cell fills a square of 4 × 4 pixels
+
+
+def test_student_of_a_teacher_whose_step_was_taken_away(tmp_path):
+    "The encoder of re-identification: à trous starts from the network that was trained, not from that of stride 32; also after saving."
+    teacher = lively(create_model("resnet50", 7, output_stride=16, resolution="stride", network_args=PERSON, align=False))
+    student = load_model(save_model(create_student(teacher, 4), tmp_path / "student.safetensors"))
+    x = photos(256, 128)
+    with torch.no_grad(): assert_close(student.backbone(x)[..., ::4, ::4], teacher.backbone(x), atol=1e-5, rtol=1e-4)
+    again = create_student(create_student(teacher, 8).eval(), 4).eval()                           # in two goes
+    with torch.no_grad(): assert_close(again.backbone(x), student.backbone(x), atol=1e-5, rtol=1e-4)
+    assert create_student(teacher, 4, weights=None).config.trained_stride is None                 # nothing was trained
+
+
+def test_sheet_keeps_the_shape_of_standing_photographs():
+    x = photos(256, 128)
+    maps = lively(create_model("resnet50", 7, output_stride=16, network_args=PERSON)).explain(x)
+    fig = ranked_sheet(x, maps.display_maps(), maps.composite(x))
+    width, height = fig.get_size_inches()
+    boxes = [ax.get_position() for ax in fig.axes if len(ax.images) and ax.images[0].get_array().shape[:2] == (256, 128)]
+    assert len(boxes) == 10 and all(b.height * height / (b.width * width) == pytest.approx(2) for b in boxes)

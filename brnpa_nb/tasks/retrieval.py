@@ -90,7 +90,7 @@ class Ranked(NamedTuple):
     state: Tensor     # (Q, top) RIGHT, WRONG, SAME_CAMERA or JUNK
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Retrieval:
     "How well the gallery was sorted. Shows itself as a table in a notebook."
     ap: Tensor           # (Q,) average precision in (0, 1]; NaN for queries without a match
@@ -114,6 +114,7 @@ class Retrieval:
         "mAP and rank-1, 5, 10 with 95 % intervals (bootstrap over queries)."
         return {"mAP": summarise(self.ap), **{f"rank-{k}": summarise(self.hits[:, k - 1]) for k in (1, 5, 10) if k <= self.hits.shape[1]}}
 
+    def __repr__(self) -> str: return f"{self.n_queries} queries ({self.rule} rule), {self.n_without_match} without a match; mAP {self.mAP:.3f}, rank-1 {self.cmc[0]:.3f}"
     def _repr_markdown_(self) -> str:
         rows = [f"| {name} | {100 * s.mean:.1f} % | {100 * s.low:.1f} to {100 * s.high:.1f} % |" for name, s in self.summary().items()]
         left = f", {self.n_without_match} without a match left out" if self.n_without_match else ""
