@@ -160,6 +160,7 @@ def test_student_of_a_teacher_whose_step_was_taken_away(tmp_path, name, own, siz
     student = load_model(save_model(create_student(teacher, 4), tmp_path / "student.safetensors"))
     x, d = photos(*size), own // 8
     with torch.no_grad(): assert_close(student.backbone(x)[..., ::d, ::d], teacher.backbone(x), atol=1e-5, rtol=1e-4)
+    if own == 16: return                                                                           # nothing follows the last pooling of a ResNet-12
     aside = create_backbone(name, 4, align=False, **PERSON).eval()                                 # as if nothing had been taken away
     aside.load_state_dict(teacher.backbone.state_dict())
     with torch.no_grad(): assert (aside(x)[..., ::d, ::d] - teacher.backbone(x)).norm() > .05 * teacher.backbone(x).norm()
