@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
-from torch import Tensor
 from torch.utils.data import Dataset, Subset
 
 from .models import AttentionModel
@@ -182,7 +180,7 @@ def open_training(
     "A task's training data, loss, order and validation. Errors as in `open_exam`."
     _known(task)
     made = {"species": _train_species, "fewshot": _train_fewshot, "reid": _train_reid}[task](str(data), options)
-    if with_exam: made.exam = open_exam(task, options.test or data, options)
+    if with_exam: made.exam = open_exam(task, data if str(data) == "birds" else options.test or data, options)
     return made
 
 
