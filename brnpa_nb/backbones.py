@@ -292,6 +292,7 @@ def create_backbone(
     `trained_stride=16` is for a ResNet whose last stage was trained without its step: à trous then keeps *that* network's function.
     Raises `ValueError` (one sentence) for an unknown name or layer, a layer without a spatial map, a stride or photograph size that cannot be had.
     """
+    if trained_stride not in (None, *OUTPUT_STRIDES): raise ValueError(f"trained_stride must be one of {OUTPUT_STRIDES} or None, found {trained_stride!r}")
     if output_stride not in (None, *OUTPUT_STRIDES): raise ValueError(f"output_stride must be one of {OUTPUT_STRIDES} or None, found {output_stride!r}")
     if resolution not in ("atrous", "stride"): raise ValueError(f"resolution must be 'atrous' or 'stride', found {resolution!r}")
     ours, name = isinstance(network, str), network if isinstance(network, str) else type(network).__name__
@@ -304,28 +305,22 @@ def create_backbone(
     backbone = Backbone(net, name, read, image_size or cfg.get("input_size", (3, 224, 224))[-1], mean or cfg.get("mean", (0., 0., 0.)), std or cfg.get("std", (1., 1., 1.)))
     if ours: backbone.config = dict(network=name, output_stride=output_stride, resolution=resolution, image_size=backbone.image_size if image_size else None, layer=layer,
                                     mean=mean and list(mean), std=std and list(std), align=align, trained_stride=trained_stride, **network_args)
-    noise = _settle(backbone, ours)
-    if trained_stride and trained_stride < backbone.native_stride: _as_trained(backbone, trained_stride, noise)
-    _refine(backbone, output_stride, resolution, noise, align)
+    _refine(backbone, output_stride, resolution, _settle(backbone, ours), align, trained_stride)
     return backbone
 
 # %% ../nbs/00_backbones.ipynb #cd23420f
-def _as_trained(backbone: Backbone, stride: int, noise: Tensor) -> None:
-    "Take steps away down to the stride at which the weights were trained; that is the backbone's own stride from now on."
-    backbone.network = raise_resolution(backbone.network, stride, "stride", noise, backbone._grid, backbone.name)
-    backbone.native_stride = stride
-
-
-def _refine(backbone: Backbone, output_stride: int | None, resolution: str, noise: Tensor, align: bool) -> None:
-    "Bring the backbone's grid to `output_stride`, if that is finer than its own."
-    own = backbone.native_stride
+def _refine(backbone: Backbone, output_stride: int | None, resolution: str, noise: Tensor, align: bool, trained: int | None) -> None:
+    "Bring the backbone's grid to `output_stride`, if that is finer than its own, which is the one it was `trained` at."
+    native = backbone.native_stride
+    own = backbone.native_stride = min(trained or native, native)
     backbone.stride, backbone.resolution = own, resolution
-    if output_stride is None or output_stride >= own: return
+    if min(output_stride or own, own) == native: return
+    output_stride = min(output_stride or own, own)
     if backbone._layout == "NLC":
-        raise ValueError(f"{backbone.name} gives one token for {own} × {own} pixels, which cannot be made finer, so output_stride={output_stride} cannot be had; leave it out, or take a network with smaller patches")
-    backbone.network = raise_resolution(backbone.network, output_stride, resolution, noise, backbone._grid, backbone.name)
+        raise ValueError(f"{backbone.name} gives one token for {native} × {native} pixels, which cannot be made finer, so output_stride={output_stride} cannot be had; leave it out, or take a network with smaller patches")
+    backbone.network = raise_resolution(backbone.network, output_stride, resolution, noise, backbone._grid, backbone.name, trained)
     backbone.stride = output_stride
-    if align and resolution == "atrous": backbone.margin = _margin(backbone, noise)
+    if align and resolution == "atrous" and output_stride < own: backbone.margin = _margin(backbone, noise)
 
 
 def _margin(backbone: Backbone, noise: Tensor) -> int:

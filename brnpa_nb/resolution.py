@@ -161,11 +161,19 @@ class _AtrousPool(nn.Module):
         return total / self._slide(F.pad(x.new_ones(1, 1, *x.shape[-2:]), self.pads, value=float(self.counted)))
 
 # %% ../nbs/00a_resolution.ipynb #3db3cb95
-def _finer(module: Any, times: Pair, stride: Pair) -> nn.Module:
-    "`module` for an input `times` as fine, sliding by `stride`: changed in place, or what replaces it."
+def _refined(old: _Window, times: Pair, stride: Pair, trained: Pair, ceil: bool) -> tuple[_Window, Pair]:
+    "As `_finer_window`, where the window was trained sliding by `trained`: first its step is taken away, with the zeros that this needs, then it is spread."
+    if trained == old.stride: return _finer_window(old, times, stride, ceil)
+    as_trained, zeros = _finer_window(old, (1, 1), trained, ceil)
+    new, extra = _finer_window(as_trained._replace(after=_two(a + z for a, z in zip(old.after, zeros))), times, stride)
+    return new._replace(after=_two(a * m for a, m in zip(old.after, times))), _two(e + z * m for e, z, m in zip(extra, zeros, times))
+
+
+def _finer(module: Any, times: Pair, stride: Pair, trained: Pair) -> nn.Module:
+    "`module`, trained sliding by `trained`, for an input `times` as fine, sliding by `stride`: changed in place, or what replaces it."
     old = _window(module)
     if stride == old.stride and (times == (1, 1) or old.kernel == (1, 1)): return module
-    new, extra = _finer_window(old, times, stride, getattr(module, "ceil_mode", False))
+    new, extra = _refined(old, times, stride, trained, getattr(module, "ceil_mode", False))
     if _kind(module) in ("average", "blur"): return _AtrousPool(module, new, extra)
     _dilate(module, new, extra)
     return module
@@ -176,7 +184,7 @@ def _aside(step: Step, later: list[int]) -> bool:
     further = [s for s in later if s > step.before[1]]
     return bool(further) and step.after[1] > min(further)
 
-def _transformed(network: nn.Module, target: int, how: str, image: Tensor, run: Run, found: list[Step], grid: Tensor) -> nn.Module:
+def _transformed(network: nn.Module, target: int, how: str, image: Tensor, run: Run, found: list[Step], grid: Tensor, trained: int) -> nn.Module:
     "A copy with every step made finer, run once to see that it delivers what was asked."
     strides, changed, done = [s.before[1] for s in found] + [stride_of(image.shape[-1], grid.shape[-1])], copy.deepcopy(network), set()
     for i, step in enumerate(found):
@@ -185,12 +193,13 @@ def _transformed(network: nn.Module, target: int, how: str, image: Tensor, run: 
         parent, _, leaf = step.name.rpartition(".")
         module: Any = changed.get_submodule(step.name)
         before, after = (_two(min(s, target) for s in pair) for pair in (step.before, step.after))
+        was_before, was_after = (_two(min(s, trained) for s in pair) for pair in (step.before, step.after))
         if _kind(module) == "up":
             module.scale_factor = tuple(b / a for b, a in zip(before, after))
             continue
-        times = _two(old // new for old, new in zip(step.before, before)) if how == "atrous" else (1, 1)
-        stride = _two(max(1, s * a * old_b // (old_a * b)) for s, b, a, old_b, old_a in zip(_pair(module.stride), before, after, *step[1:]))
-        finer = _finer(module, times, stride)
+        times = _two(was // new for was, new in zip(was_before, before)) if how == "atrous" else (1, 1)
+        stride, was = (_two(max(1, s * a * old_b // (old_a * b)) for s, b, a, old_b, old_a in zip(_pair(module.stride), *ends, *step[1:])) for ends in ((before, after), (was_before, was_after)))
+        finer = _finer(module, times, stride, was if how == "atrous" else stride)
         if finer is not module: setattr(changed.get_submodule(parent), leaf, finer)
     got = stride_of(image.shape[-1], steps(changed, image, run)[1].shape[-1])
     if got != target: raise ValueError(f"after the change its stride is {got}")
@@ -204,12 +213,14 @@ def raise_resolution(
     image: Tensor | None = None,           # (1, 3, H, W) to try it with; zeros of 224 × 224 by default
     run: Run = lambda net, x: net(x),      # gives the grid (1, C, h, w)
     name: str = "the network",             # for messages
+    trained: int | None = None,            # stride at which the weights were trained by taking steps away; None is the network's own
 ) -> nn.Module:                            # a changed copy; `network` itself where its own grid is as fine or finer
     """`network` with a feature grid of stride `output_stride`, parameters and state-dict keys unchanged.
 
     With "atrous" in eval mode `fine[..., ::d, ::d]` equals the coarse grid to float tolerance, d = own stride / `output_stride`,
     for photographs whose sides the own stride divides, as long as nothing in the network looks at the whole grid at once
-    (squeeze-and-excite, global normalisation, attention: then nearly). With "stride" only strides change, as in arXiv 2106.02566.
+    (squeeze-and-excite, global normalisation, attention: then nearly). Weights `trained` at a finer stride than the network's own were trained
+    after "stride" to that stride: the coarse grid is then the one that it gives. With "stride" only strides change, as in arXiv 2106.02566.
     Raises `ValueError` for another stride, and where the network cannot deliver it; `network` is never changed.
     """
     if output_stride not in OUTPUT_STRIDES: raise ValueError(f"output_stride must be one of {OUTPUT_STRIDES}, found {output_stride!r}")
@@ -218,10 +229,12 @@ def raise_resolution(
     if any(_changed(m) for m in network.modules()): raise ValueError(f"{name} has been made finer before; start from the original network")
     found, grid = steps(network, image, run)
     own = stride_of(image.shape[-1], grid.shape[-1])
-    if own <= output_stride: return network
-    try: return _transformed(network, output_stride, how, image, run, found, grid)
+    if own <= output_stride and own <= (trained or own): return network
+    was = min(trained or own, own)
+    if was <= output_stride: output_stride, how = was, "stride"
+    try: return _transformed(network, output_stride, how, image, run, found, grid, was)
     except Exception as error:
-        works = [s for s in OUTPUT_STRIDES if s != output_stride and s < own and _works(network, s, how, image, run, found, grid)]
+        works = [s for s in OUTPUT_STRIDES if s != output_stride and s < own and _works(network, s, how, image, run, found, grid, was)]
         can = f"ask for {' or '.join(map(str, works))}" if works else "no finer one works, so leave output_stride out"
         raise ValueError(f"{name} cannot deliver stride {output_stride} by {how!r} ({_line(error)}): its own stride is {own}; {can}") from error
 
@@ -234,8 +247,8 @@ def _changed(module: nn.Module) -> bool:
     "Whether a module is one of ours: its padding can no longer be read from it."
     return isinstance(module, _AtrousPool) or any(isinstance(h, _PadFirst) for h in module._forward_pre_hooks.values())
 
-def _works(network: nn.Module, stride: int, how: str, image: Tensor, run: Run, found: list[Step], grid: Tensor) -> bool:
+def _works(network: nn.Module, stride: int, how: str, image: Tensor, run: Run, found: list[Step], grid: Tensor, trained: int) -> bool:
     "Whether a stride can be had, for a message that says which can."
-    try: _transformed(network, stride, how, image, run, found, grid)
+    try: _transformed(network, stride, how, image, run, found, grid, trained)
     except Exception: return False
     return True

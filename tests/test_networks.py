@@ -153,15 +153,27 @@ def test_composite_keeps_the_shape_of_a_standing_photograph():
     assert torch.equal(painted[..., 1::4, 2::4], cells)                                          # each cell fills a square of 4 × 4 pixels
 
 
-def test_student_of_a_teacher_whose_step_was_taken_away(tmp_path):
-    "The encoder of re-identification: à trous starts from the network that was trained, not from that of stride 32; also after saving."
-    teacher = lively(create_model("resnet50", 7, output_stride=16, resolution="stride", network_args=PERSON, align=False))
+@pytest.mark.parametrize("name, own, size", [("resnet50", 32, (256, 128)), ("resnet10t", 32, (256, 128)), ("resnet12", 16, (96, 64))])
+def test_student_of_a_teacher_whose_step_was_taken_away(tmp_path, name, own, size):
+    "The encoder of re-identification: à trous starts from the network that was trained, not from the one with all its steps; also after saving."
+    teacher = lively(create_model(name, 7, output_stride=own // 2, resolution="stride", network_args=PERSON, align=False))
     student = load_model(save_model(create_student(teacher, 4), tmp_path / "student.safetensors"))
-    x = photos(256, 128)
-    with torch.no_grad(): assert_close(student.backbone(x)[..., ::4, ::4], teacher.backbone(x), atol=1e-5, rtol=1e-4)
-    again = create_student(create_student(teacher, 8).eval(), 4).eval()                           # in two goes
-    with torch.no_grad(): assert_close(again.backbone(x), student.backbone(x), atol=1e-5, rtol=1e-4)
-    assert create_student(teacher, 4, weights=None).config.trained_stride is None                 # nothing was trained
+    x, d = photos(*size), own // 8
+    with torch.no_grad(): assert_close(student.backbone(x)[..., ::d, ::d], teacher.backbone(x), atol=1e-5, rtol=1e-4)
+    if own == 16: return                                                                           # nothing follows the last pooling of a ResNet-12
+    aside = create_backbone(name, 4, align=False, **PERSON).eval()                                 # as if nothing had been taken away
+    aside.load_state_dict(teacher.backbone.state_dict())
+    with torch.no_grad(): assert (aside(x)[..., ::d, ::d] - teacher.backbone(x)).norm() > .05 * teacher.backbone(x).norm()
+    assert create_student(teacher, 4, weights=None).config.trained_stride is None                  # nothing was trained
+
+
+def test_two_goes_are_one():
+    teacher = lively(create_model("resnet50", 7, output_stride=16, resolution="stride", network_args=PERSON))
+    once, twice = create_student(teacher, 4).eval(), create_student(create_student(teacher, 8).eval(), 4).eval()
+    with torch.no_grad(): assert_close(once.backbone(photos(256, 128)), twice.backbone(photos(256, 128)), atol=1e-5, rtol=1e-4)
+    assert (once.backbone.native_stride, once.backbone.margin) == (16, 8)
+    assert create_backbone("resnet50", None, trained_stride=16, **PERSON)(photos(256, 128)).shape[-2:] == (16, 8)
+    with pytest.raises(ValueError, match="trained_stride must be one of"): create_backbone("resnet50", 4, trained_stride=7, **PERSON)
 
 
 def test_sheet_keeps_the_shape_of_standing_photographs():
