@@ -9,7 +9,6 @@ __all__ = ['SLOPE', 'NETWORKS', 'FewShotBlock', 'ResNet12', 'create_network']
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 # %% ../nbs/00b_networks.ipynb #8f187a78
