@@ -215,7 +215,8 @@ def evaluate(args: argparse.Namespace) -> None:
     from brnpa_nb.three_tasks import NETWORKS
 
     if not args.model and args.data != "birds": raise ValueError("say which model: --model FILE (several files are allowed); the shipped models know drawn birds only")
-    exam, rows = open_exam(args.task, args.data, _options(args)), []
+    exam = open_exam(args.task, args.data, _options(args))
+    rows: list[dict[str, Any]] = []
     for name in args.model or NETWORKS[args.task]:
         model = load_model(name) if args.model else shipped(name)
         rows.append({"model": str(name), "output_stride": model.output_stride, "scores": _scores(exam(model))})

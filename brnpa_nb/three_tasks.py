@@ -111,7 +111,7 @@ def paired_parts(
 
     if len(first) != len(second): raise ValueError(f"a paired test needs the same pictures, found {len(first)} and {len(second)}; explain one set with both networks")
     gaps = [on_parts(first, [p], rank) - on_parts(second, [p], rank) for p in parts]
-    raw = [float(wilcoxon(g[~g.isnan()].numpy()).pvalue) if g.nan_to_num().abs().sum() > 0 else torch.nan for g in gaps]
+    raw = [float(wilcoxon(g[~g.isnan()].double().numpy()).pvalue) if g.nan_to_num().abs().sum() > 0 else torch.nan for g in gaps]
     return [Paired(part, summarise(g), p) for part, g, p in zip(parts, gaps, holm(raw))]
 
 
