@@ -126,12 +126,9 @@ def reid_scores(
     rule: str = "market",   # or "cuhk03"
 ) -> dict[str, Score]:      # "rank-1", "mAP"; n is the number of queries that have a match
     "The exam of re-identification. Errors as in `retrieval.retrieve`."
-    from brnpa_nb.tasks.reid import embed_all
-    from brnpa_nb.tasks.retrieval import retrieve
+    from brnpa_nb.tasks.reid import evaluate_reid
 
-    q, g = (embed_all(model, part) for part in (data.query, data.gallery))
-    (q_pids, q_camids), (g_pids, g_camids) = ((p.pids, p.camids) if hasattr(p, "pids") else (p.labels, p.cameras) for p in (data.query, data.gallery))
-    found = retrieve(q, g, q_pids, g_pids, q_camids, g_camids, rule=rule, top=0).summary()
+    found = evaluate_reid(model, data.query, data.gallery, rule=rule, top=0).summary()
     return {name: Score(s.mean, s.low, s.high, s.n) for name, s in found.items() if name in ("rank-1", "mAP")}
 
 

@@ -40,7 +40,7 @@ def cached_features(
 ) -> Features:               # on the CPU
     "Every photograph through the network once, in eval mode and without gradients. Raises `ValueError` for an empty data set."
     found = []
-    for images, labels in DataLoader(data, batch_size, num_workers=workers):
+    for images, labels in DataLoader(data, batch_size, num_workers=workers, generator=torch.Generator()):   # the global generator stays as it was
         vectors = rank_vectors(model, model.explain(images))
         found.append((vectors.cpu(), embedding_of(model, vectors).cpu(), labels))
     if not found: raise ValueError("there is nothing to compute: the data set is empty")

@@ -145,7 +145,7 @@ def embed_all(
     "The embedding of every photograph, in order. Raises `ValueError` for an empty data set."
     device, rows = next(model.parameters()).device, []
     with evaluating(model):
-        for batch in DataLoader(data, batch_size, num_workers=workers):
+        for batch in DataLoader(data, batch_size, num_workers=workers, generator=torch.Generator()):   # the global generator stays as it was
             images = (batch[0] if isinstance(batch, (list, tuple)) else batch).to(device)
             found = model.embed(images)
             rows.append(((found + model.embed(images.flip(3))) / 2 if flip else found).float().cpu())
@@ -155,7 +155,7 @@ def embed_all(
 
 def evaluate_reid(
     model: AttentionModel,   # mode and gradients are left as they were
-    queries: Any,            # data set with `labels` and `cameras`, one number a photograph
+    queries: Any,            # data set with `pids` and `camids`, or with `labels` and `cameras`: one number a photograph
     gallery: Any,            # the same; label −1 is junk
     batch_size: int = 64,    # photographs at a time
     flip: bool = False,      # as in `embed_all`
@@ -164,7 +164,13 @@ def evaluate_reid(
 ) -> Retrieval:              # mAP, CMC and ranked lists
     "Embed both sides and score the ranking; errors as in `retrieve`."
     asked, stored = (embed_all(model, data, batch_size, flip, workers) for data in (queries, gallery))
-    return retrieve(asked, stored, queries.labels, gallery.labels, queries.cameras, gallery.cameras, **how)
+    (q_pids, q_camids), (g_pids, g_camids) = map(_who, (queries, gallery))
+    return retrieve(asked, stored, q_pids, g_pids, q_camids, g_camids, **how)
+
+
+def _who(data: Any) -> tuple[Tensor, Tensor]:
+    "Identities and cameras: of `data.identities`, whose labels count anew in each set, or of anything with labels and cameras."
+    return (data.pids, data.camids) if hasattr(data, "pids") else (data.labels, data.cameras)
 
 
 class Part(Dataset):
