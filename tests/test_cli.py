@@ -37,6 +37,10 @@ MISTAKES = {
     "bad teacher": ["distil", "{broken}", "birds", "--out", "{out}"],
     "offline": ["explain", "{photo}", "--model", "resnet18", "--weights", "pretrained"],
     "unwritable": ["tutorials", "/proc/nowhere"],
+    "examples missing": ["explain", "{photo}", "--task", "fewshot", "--weights", "{broken}"],
+    "nowhere to search": ["explain", "{photo}", "--task", "reid", "--model", "resnet10t", "--weights", "random"],
+    "no such data": ["evaluate", "--task", "reid", "--data", "nowhere", "--model", "{broken}"],
+    "by request only": ["fetch", "msmt17", "{out}"],
 }
 
 
@@ -50,6 +54,15 @@ def test_a_mistake_is_one_sentence_and_status_2(name, tmp_path):
     assert done.returncode == 2, (done.stdout, done.stderr)
     sentences = [line for line in done.stderr.splitlines() if line.startswith("brnpa: ")]
     assert len(sentences) == 1 and "Traceback" not in done.stderr and done.stdout == ""
+
+
+def test_evaluate_json_has_scores_with_intervals_at_both_resolutions():
+    done = brnpa("evaluate", "--task", "reid", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert [m["output_stride"] for m in found["models"]] == [32, 4]
+    for model in found["models"]:
+        for score in model["scores"].values(): assert score["low"] <= score["mean"] <= score["high"] and score["n"] > 0
 
 
 def test_unknown_arguments_are_status_2():
