@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from torch import Tensor
 from torch.utils.data import Dataset, Subset
 
 from .models import AttentionModel
@@ -17,7 +18,7 @@ from .tasks.classification import score_classification
 
 # %% auto #0
 __all__ = ['TASKS', 'SIZES', 'Exam', 'BIRD_NETWORK', 'Options', 'Score', 'open_exam', 'accuracy_scores', 'fewshot_scores',
-           'reid_scores', 'Search', 'bird_search', 'Training', 'open_training', 'fewshot_kind']
+           'reid_scores', 'Search', 'bird_search', 'Training', 'open_training', 'fewshot_kind', 'reid_augmentation']
 
 # %% ../nbs/07b_jobs.ipynb #ae5fbb18
 TASKS = ("species", "fewshot", "reid")
@@ -237,10 +238,12 @@ def _same_classes(folder: str, options: Options, classes: list[str]) -> Any:
     return found
 
 # %% ../nbs/07b_jobs.ipynb #8d7781a4
-def _few_shot(data: str, options: Options) -> Any:
-    "The few-shot split of a folder."
+def _few_shot(data: str, options: Options, whole: bool = False) -> Any:
+    "The few-shot split of a folder; photographs whole and larger where the augmentation will crop them."
     from brnpa_nb.data.episodes import few_shot_split
-    return few_shot_split(fewshot_kind(data), data, _size("fewshot", options), split=options.split, incomplete=True, seed=options.seed)
+
+    size: Any = round(min(_size("fewshot", options)) / options.crop_pct) if whole else _size("fewshot", options)
+    return few_shot_split(fewshot_kind(data), data, size, "whole" if whole else "center", options.split, incomplete=True, seed=options.seed)
 
 
 def fewshot_kind(
@@ -262,9 +265,9 @@ def _train_fewshot(data: str, options: Options) -> Training:
     if data == "birds":
         train, valid = _birds(options)
         return Training(train, list(train.classes), valid, network=network)
-    parts = _few_shot(data, options)
+    parts, base = _few_shot(data, options), _few_shot(data, options, whole=True).base
     choose = validate_by_episodes(parts.val, parts.val.labels, way=min(options.way, len(parts.val.classes)), shot=max(options.shots), query=options.query)
-    return Training(parts.base, list(parts.base.classes), choose, augment=Augment(_size("fewshot", options), (options.min_crop, 1.0)), network=network)
+    return Training(base, list(base.classes), choose, augment=Augment(_size("fewshot", options), (options.min_crop, 1.0)), network=network)
 
 # %% ../nbs/07b_jobs.ipynb #c665422a
 def _train_reid(data: str, options: Options) -> Training:
@@ -293,8 +296,16 @@ def _search_scores(model: AttentionModel, data: Any, rule: str) -> dict[str, flo
 def _identities(data: str, options: Options) -> tuple[Any, Any, list[str], Any]:
     "Training identities of a folder, a search to choose by, names, augmentation."
     from brnpa_nb.data.identities import open_identities, split_identities
-    from brnpa_nb.data.photos import Augment
 
     train, chosen = open_identities(data, size=_size("reid", options)).train, None
     if options.valid_share: train, chosen = split_identities(train, options.valid_share, options.seed)
-    return train, chosen, list(train.classes), Augment(_size("reid", options), (max(options.min_crop, .7), 1.0))
+    return train, chosen, list(train.classes), reid_augmentation(_size("reid", options))
+
+
+def reid_augmentation(
+    size: tuple[int, int],  # height, width of the photographs
+) -> Callable[[Tensor], Tensor]:    # (3, H, W) in [0, 1] to the same size
+    "Mirror, shift by up to a 25th of the height, and erase a rectangle of half the pictures: people keep their shape. Source: Luo et al., arXiv 1903.07071."
+    from torchvision.transforms import v2
+    margin = max(1, round(size[0] / 25))
+    return v2.Compose([v2.RandomHorizontalFlip(), v2.Pad(margin), v2.RandomCrop(size), v2.RandomErasing(p=.5, scale=(.02, .33))])
