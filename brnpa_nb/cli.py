@@ -99,7 +99,7 @@ def _explain_task(args: argparse.Namespace) -> None:
 
     say, done = (lambda *_: None) if args.quiet else _say, None
     if args.photos == ["birds"] and not Path("birds").exists():
-        done = (tasks.explain_bird_episodes if args.task == "fewshot" else tasks.explain_bird_matches)(args.out, seed=args.seed)
+        done = (tasks.explain_bird_episodes if args.task == "fewshot" else tasks.explain_bird_matches)(args.out, seed=args.seed, say=say)
     else: done = _explain_photos_of_task(args, say)
     figures = {"task": args.task, "queries": len(done.rows), "skipped": [{"file": str(p), "reason": r} for p, r in done.skipped], "out": str(done.out), "rows": done.rows}
     _finish(args, figures, [f"{len(done.rows)} queries explained, {len(done.skipped)} files left out", *(f"left out: {reason}" for _, reason in done.skipped), f"pictures and table: open {(Path(done.out) / 'index.html').resolve()}"])
