@@ -249,11 +249,12 @@ def _few_shot(data: str, options: Options, whole: bool = False) -> Any:
 def fewshot_kind(
     folder: str | Path,  # of a data set
 ) -> str:                # as `data.episodes.few_shot_split` names it
-    "Which few-shot layout a folder has: by its files."
+    "Which few-shot layout a folder has, by its files; any set with folders train, val and test of class folders counts as tieredImageNet's."
     root = Path(folder).expanduser()
-    if (root / "images.txt").is_file(): return "cub"
     if (root / "splits" / "bertinetto").is_dir(): return "cifar-fs"
     if (root / "train.csv").is_file(): return "miniimagenet"
+    if (root / "images").is_dir(): return "cub"
+    if all((root / part).is_dir() for part in ("train", "val", "test")) or any(root.glob("*.pkl")): return "tieredimagenet"    # base, val and novel classes in a folder each
     return "folder"
 
 
