@@ -211,7 +211,7 @@ def _photographs(folder: str, split: str, **how: Any) -> Any:
     from brnpa_nb.data.photos import ClassFolder
 
     inner = Path(folder).expanduser() / split
-    if inner.is_dir(): return ClassFolder(inner, **how)
+    if inner.is_dir() and any(p.is_dir() for p in inner.iterdir()): return ClassFolder(inner, **how)       # not a class that happens to be called train
     if Path(folder).expanduser().is_dir() and (name := recognise(folder)) not in (None, "folder"): return open_data(name, folder, split, **how)
     return ClassFolder(folder, **how)
 
