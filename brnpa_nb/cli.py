@@ -97,7 +97,7 @@ def _explain_task(args: argparse.Namespace) -> None:
     "Explain few-shot decisions, or matches of re-identification: of photographs, or of drawn birds."
     from brnpa_nb import explaining_tasks as tasks
 
-    say, done = (lambda *_: None) if args.quiet else _say, None
+    say = (lambda *_: None) if args.quiet else _say
     if args.photos == ["birds"] and not Path("birds").exists():
         done = (tasks.explain_bird_episodes if args.task == "fewshot" else tasks.explain_bird_matches)(args.out, seed=args.seed, say=say)
     else: done = _explain_photos_of_task(args, say)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from .checkpoints import write_atomically
 from .data.birds import DEFINING, PARTS, Birds
@@ -22,7 +23,8 @@ from .views.figures import part_bars, ranked_sheet
 from .views.report import code, html_report, paragraph, picture, section, table
 
 # %% auto #0
-__all__ = ['SHIPPED', 'shipped', 'rank_part_table', 'visible_areas', 'compare_resolutions', 'run_demo', 'table_rows']
+__all__ = ['SHIPPED', 'shipped', 'part_shares', 'rank_part_table', 'visible_areas', 'compare_resolutions', 'run_demo',
+           'table_rows']
 
 # %% ../nbs/07_demo.ipynb #6789072f
 SHIPPED = ("birds_low", "birds_high", "birds_fewshot_low", "birds_fewshot_high", "birds_reid_low", "birds_reid_high")
@@ -36,14 +38,22 @@ def shipped(
     return load_model(Path(str(files("brnpa_nb") / "weights" / f"{name}.safetensors")))
 
 # %% ../nbs/07_demo.ipynb #5058164c
+def part_shares(
+    model: AttentionModel,  # any
+    birds: Birds,           # drawn if need be
+    batch_size: int = 64,   # pictures at a time
+) -> Tensor:                # (B, N, M) share of each rank's attention on each of `PARTS`; NaN where the picture does not show the part
+    "Attention by picture, rank and part. Source: the energy-based pointing game, see `evidence.localisation.energy_inside`."
+    return torch.cat([energy_inside(model.explain(birds.images[i].float() / 255), torch.stack([birds.masks(k) for k in i.tolist()])).cpu() for i in torch.arange(len(birds)).split(batch_size)])
+
+
 def rank_part_table(
-    model: AttentionModel,  # knows the labels of `birds`
+    model: AttentionModel,  # any
     birds: Birds,           # drawn if need be
     batch_size: int = 64,   # pictures at a time
 ) -> dict[str, dict[str, float]]: # rank → part → mean share of the rank's attention, over the pictures that show the part
     "Where the attention of each rank falls."
-    energy = [energy_inside(model.explain(birds.images[i].float() / 255), torch.stack([birds.masks(k) for k in i.tolist()])) for i in torch.arange(len(birds)).split(batch_size)]
-    return rank_by_part(torch.cat(energy), PARTS)
+    return rank_by_part(part_shares(model, birds, batch_size), PARTS)
 
 
 def visible_areas(

@@ -22,6 +22,7 @@ from .data.photos import ClassFolder, PhotoBatch, Photos, file_checksum, find_ph
 from .demo import shipped
 from .explaining import _csv, save_maps, weights_checksum
 from .models import AttentionModel, describe
+from .ranking import RankedMaps
 from .tasks.decisions import Decision, embedding_of, rank_vectors
 from .tasks.fewshot import FewShotDecision, explain_episode
 from .tasks.reid import MatchDecision, explain_match, split_queries
@@ -98,6 +99,12 @@ def _key(done: ExplainedTask, name: str) -> str:
     "Name of a query's files: a number in front, since two photographs may have one name."
     return f"{len(done.rows):05d}_{Path(name).stem[:80]}"
 
+
+def _keep(done: ExplainedTask, name: str, key: str, maps: RankedMaps, decisions: Mapping[str, Decision], source: dict[str, Any], row: dict[str, Any]) -> None:
+    "Raw maps and contributions of one query, and its row with where they are."
+    files = {"maps": save_maps(maps, done.out / "maps" / f"{key}.safetensors", **source), "contributions": save_contributions(decisions, done.out / "contributions" / f"{key}.safetensors", **source)}
+    done.rows.append({"photograph": name, **{k: f.relative_to(done.out).as_posix() for k, f in files.items()}, **row})
+
 # %% ../nbs/06b_explaining_tasks.ipynb #94a005a7
 SHEETS = 40  # queries on the page; all are in pictures/ and in the table
 _TITLE = {"fewshot": "Why each photograph goes to its class", "reid": "Why these two are taken for the same"}
@@ -156,11 +163,10 @@ def _write_episodes(done: ExplainedTask, model: AttentionModel, known: _Support,
     found = explain_episode(model, known.images, known.labels, asked.images, distance)
     for q, name in enumerate(asked.names):
         key, source = _key(done, name), {**facts, **asked.facts[q]}
-        maps = save_maps(found.difference[q].maps, done.out / "maps" / f"{key}.safetensors", **source)
-        parts = save_contributions({k: getattr(found, k)[q] for k in ("for_winner", "for_runner_up", "difference")}, done.out / "contributions" / f"{key}.safetensors", **source)
+        decisions = {k: getattr(found, k)[q] for k in ("for_winner", "for_runner_up", "difference")}
         sheet = episode_sheet(found, asked.images, known.images, known.labels, q, known.classes, truth[q])
         done.pictures.append(save_png(sheet, done.out / "pictures" / f"{key}.png"))
-        done.rows.append({"photograph": name, "maps": maps.relative_to(done.out).as_posix(), "contributions": parts.relative_to(done.out).as_posix(), **_episode_row(found, q, known.classes, truth[q])})
+        _keep(done, name, key, found.difference[q].maps, decisions, source, _episode_row(found, q, known.classes, truth[q]))
 
 # %% ../nbs/06b_explaining_tasks.ipynb #49509212
 def _finish_episodes(done: ExplainedTask, model: AttentionModel, known: _Support, distance: str, facts: dict[str, Any]) -> ExplainedTask:
@@ -312,13 +318,11 @@ def _write_matches(done: ExplainedTask, model: AttentionModel, asked: _Asked, pe
         why, key, image = all_why[q], _key(done, name), asked.images[q]
         found, labels = [store.read(i) for i in search.entries], [Path(store.names[i]).name for i in search.entries]
         source = {**facts, **asked.facts[q], "best_match": Path(store.names[search.answers[0]]).name}
-        maps = save_maps(why.query.maps, done.out / "maps" / f"{key}.safetensors", **source)
-        parts = save_contributions({"query": why.query, "gallery": why.gallery}, done.out / "contributions" / f"{key}.safetensors", **source)
         unknown = search.state[search.answers[0]] == "unknown"
         listed = found_list(image, found, [search.cosine[i] for i in search.entries], [Path(name).name, *labels]) if unknown else ranked_list(image[None], found, search.retrieval, [0], len(found), [Path(name).name])
         caption = f"{Path(name).name} and {Path(store.names[search.answers[0]]).name}" + ("" if unknown else f" ({search.state[search.answers[0]]})")
         done.pictures += [save_png(listed, done.out / "pictures" / f"{key}_list.png"), save_png(match_sheet(image[None], best[q:q + 1], why, [caption]), done.out / "pictures" / f"{key}_match.png")]
-        done.rows.append({"photograph": name, "maps": maps.relative_to(done.out).as_posix(), "contributions": parts.relative_to(done.out).as_posix(), **_match_row(search, why, store, top)})
+        _keep(done, name, key, why.query.maps, {"query": why.query, "gallery": why.gallery}, source, _match_row(search, why, store, top))
 
 # %% ../nbs/06b_explaining_tasks.ipynb #fccc0af6
 def _finish_matches(done: ExplainedTask, model: AttentionModel, store: _Gallery, facts: dict[str, Any]) -> ExplainedTask:

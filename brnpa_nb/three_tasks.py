@@ -11,14 +11,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from .data.birds import DEFINING, PARTS, Birds
+from .data.birds import DEFINING, PARTS
 from .demo import shipped
-from .evidence.localisation import Summary, energy_inside, summarise
+from .evidence.localisation import Summary, summarise
 from .models import AttentionModel
 
 # %% auto #0
-__all__ = ['NETWORKS', 'DECIDES', 'three_networks', 'part_shares', 'on_parts', 'Spread', 'over_networks', 'task_table', 'Paired',
-           'paired_parts', 'holm']
+__all__ = ['NETWORKS', 'DECIDES', 'three_networks', 'on_parts', 'Spread', 'over_networks', 'task_table', 'Paired', 'paired_parts',
+           'holm']
 
 # %% ../nbs/07c_three_tasks.ipynb #236463c8
 NETWORKS: dict[str, tuple[str, str]] = {"species": ("birds_low", "birds_high"), "fewshot": ("birds_fewshot_low", "birds_fewshot_high"), "reid": ("birds_reid_low", "birds_reid_high")}
@@ -33,18 +33,8 @@ def three_networks(
     return {task: shipped(names[resolution == "high"]) for task, names in NETWORKS.items()}
 
 # %% ../nbs/07c_three_tasks.ipynb #19fa2846
-def part_shares(
-    model: AttentionModel,  # any
-    birds: Birds,           # drawn if need be
-    batch_size: int = 64,   # pictures at a time
-) -> Tensor:                # (B, N, M) share of each rank's attention on each of `PARTS`; NaN where the picture does not show the part
-    "Attention by picture, rank and part. Source: the energy-based pointing game, see `evidence.localisation.energy_inside`."
-    birds.draw()
-    return torch.cat([energy_inside(model.explain(birds.images[i].float() / 255), torch.stack([birds.masks(k) for k in i.tolist()])).cpu() for i in torch.arange(len(birds)).split(batch_size)])
-
-
 def on_parts(
-    shares: Tensor,            # (B, N, M) from `part_shares`
+    shares: Tensor,            # (B, N, M) from `demo.part_shares`
     parts: Sequence[str],      # names out of `PARTS`
     rank: int | None = 1,      # which rank; None: the mean over ranks
 ) -> Tensor:                   # (B,) share on these parts together; a part that is not visible holds none; NaN where none of them is visible

@@ -4,9 +4,9 @@ from importlib.resources import files
 import pytest
 
 from brnpa_nb.data.birds import DEFINING, PARTS, Birds
-from brnpa_nb.demo import SHIPPED, rank_part_table, shipped, visible_areas
+from brnpa_nb.demo import SHIPPED, part_shares, rank_part_table, shipped, visible_areas
 from brnpa_nb.jobs import Options, open_exam
-from brnpa_nb.three_tasks import DECIDES, NETWORKS, holm, on_parts, paired_parts, part_shares, three_networks
+from brnpa_nb.three_tasks import DECIDES, NETWORKS, holm, on_parts, paired_parts, three_networks
 
 LEAST = {"species": {"accuracy": .97}, "fewshot": {"5-way 5-shot": .85, "5-way 1-shot": .60}, "reid": {"rank-1": .85, "mAP": .80}}
 

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..models import AttentionModel, explain
-from ..ranking import RankedMaps, rank_logits
-from .decisions import Decision, class_decision
+from ..ranking import RankedMaps, as_targets, rank_logits
+from .decisions import Decision, class_decision, logits_of
 from ..training import evaluate
 
 # %% auto #0
@@ -95,12 +95,9 @@ def explain_class(
     targets: Any = None,         # class for all, one a photograph, or a function of the logits; the predicted class if none
 ) -> ClassDecision:              # contributions sum to the logits, biases aside
     "Explain the class of each photograph against the runner-up. Raises `ValueError` for a model of one class, and as in `models.explain` and `ranking.as_targets`."
-    from brnpa_nb.ranking import as_targets
-
     if model.config.n_classes < 2: raise ValueError("a model of one class has no runner-up; explain its logit with class_decision")
     maps = explain(model, images)
-    head = model.classifier
-    logits = (rank_logits(maps, head).sum(1) + (0 if head.bias is None else head.bias)).detach()
+    logits = logits_of(model, maps)
     winner = logits.argmax(1) if targets is None else as_targets(targets, logits)
     runner_up = logits.scatter(1, winner[:, None], -torch.inf).argmax(1)
     one, two = class_decision(model, maps, winner), class_decision(model, maps, runner_up)

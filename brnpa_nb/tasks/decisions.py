@@ -14,7 +14,7 @@ from ..models import AttentionModel, neck_affine
 from ..ranking import RankedMaps, Targets, as_targets, contributions, rank_logits, seed_maps
 
 # %% auto #0
-__all__ = ['Decision', 'rank_vectors', 'embedding_of', 'linear_decision', 'class_decision', 'similarity_decision']
+__all__ = ['Decision', 'rank_vectors', 'embedding_of', 'linear_decision', 'class_decision', 'logits_of', 'similarity_decision']
 
 # %% ../../nbs/tasks/00_decisions.ipynb #92b3f80a
 @dataclass(frozen=True, eq=False)
@@ -102,15 +102,18 @@ def class_decision(
 ) -> Decision:             # of the logit
     "Why the logit of a class is what it is; its bias is the rest. Errors as in `ranking.contributions`."
     head = model.classifier
-    chosen = as_targets(targets, _logits(model, maps))
+    chosen = as_targets(targets, logits_of(model, maps))
     rest = torch.zeros(len(maps)) if head.bias is None else head.bias.detach()[chosen]
     names = sorted({model.classes[k] for k in chosen.tolist()})
     what = f"logit of {names[0]}" if len(names) == 1 else "logit of the class"
     return Decision(maps, contributions(maps, head, chosen).detach(), rest.to(maps.weights), None, what)
 
 
-def _logits(model: AttentionModel, maps: RankedMaps) -> Tensor:
-    "(B, K) logits from the maps."
+def logits_of(
+    model: AttentionModel, # any
+    maps: RankedMaps,      # of this model
+) -> Tensor:               # (B, K), without gradient
+    "The logits, from the maps: no second pass through the network. Errors as in `ranking.head_weight`."
     head = model.classifier
     return (rank_logits(maps, head).sum(1) + (0 if head.bias is None else head.bias)).detach()
 

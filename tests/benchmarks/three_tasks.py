@@ -13,10 +13,10 @@ from pathlib import Path
 import torch
 
 from brnpa_nb.data.birds import Birds
-from brnpa_nb.demo import shipped, visible_areas
+from brnpa_nb.demo import part_shares, shipped, visible_areas
 from brnpa_nb.jobs import Options, open_exam
 from brnpa_nb.models import load_model
-from brnpa_nb.three_tasks import DECIDES, NETWORKS, holm, on_parts, over_networks, paired_parts, part_shares, task_table
+from brnpa_nb.three_tasks import DECIDES, NETWORKS, holm, on_parts, over_networks, paired_parts, task_table
 
 
 def networks(runs: str | None) -> dict:
