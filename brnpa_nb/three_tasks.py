@@ -13,12 +13,11 @@ from torch import Tensor
 
 from .data.birds import DEFINING, PARTS
 from .demo import shipped
-from .evidence.localisation import Summary, summarise
+from .evidence.statistics import Spread, Summary, holm, over_networks, paired_p, summarise
 from .models import AttentionModel
 
 # %% auto #0
-__all__ = ['NETWORKS', 'DECIDES', 'three_networks', 'on_parts', 'Spread', 'over_networks', 'task_table', 'Paired', 'paired_parts',
-           'holm']
+__all__ = ['NETWORKS', 'DECIDES', 'three_networks', 'on_parts', 'task_table', 'Paired', 'paired_parts']
 
 # %% ../nbs/07c_three_tasks.ipynb #236463c8
 NETWORKS: dict[str, tuple[str, str]] = {"species": ("birds_low", "birds_high"), "fewshot": ("birds_fewshot_low", "birds_fewshot_high"), "reid": ("birds_reid_low", "birds_reid_high")}
@@ -46,28 +45,6 @@ def on_parts(
     return chosen.nansum(-1).masked_fill(chosen.isnan().all(-1), torch.nan)
 
 # %% ../nbs/07c_three_tasks.ipynb #e70c1865
-class Spread(NamedTuple):
-    "A mean over independently trained networks, with Student's 95 % interval."
-    mean: float
-    low: float     # NaN for a single network
-    high: float
-    n: int         # networks
-
-    def __repr__(self) -> str: return f"{100 * self.mean:.1f} % ({100 * self.low:.1f} to {100 * self.high:.1f}, {self.n} networks)"
-
-
-def over_networks(
-    values: Sequence[float],  # one a network
-) -> Spread:
-    "Mean and Student's t interval. Raises `ValueError` for no values."
-    from scipy.stats import t
-
-    v = torch.tensor(list(values), dtype=torch.float64)
-    if not len(v): raise ValueError("there are no networks to take a mean over; give at least one value")
-    half = float(t.ppf(.975, len(v) - 1)) * v.std().item() / len(v) ** .5 if len(v) > 1 else torch.nan
-    return Spread(v.mean().item(), v.mean().item() - half, v.mean().item() + half, len(v))
-
-
 def task_table(
     networks: Mapping[str, Sequence[Tensor]],  # task → `part_shares` of each of its networks
     areas: Mapping[str, float],                # part → share of the picture, from `demo.visible_areas`
@@ -97,21 +74,8 @@ def paired_parts(
     parts: Sequence[str] = PARTS,
 ) -> list[Paired]:              # a row a part
     "Does the attention of two networks differ? Raises `ValueError` for other pictures. Source: Wilcoxon 1945, Holm 1979; scipy computes the test."
-    from scipy.stats import wilcoxon
-
     if len(first) != len(second): raise ValueError(f"a paired test needs the same pictures, found {len(first)} and {len(second)}; explain one set with both networks")
     gaps = [on_parts(first, [p], rank) - on_parts(second, [p], rank) for p in parts]
-    raw = [float(wilcoxon(g[~g.isnan()].double().numpy()).pvalue) if g.nan_to_num().abs().sum() > 0 else torch.nan for g in gaps]
-    return [Paired(part, summarise(g), p) for part, g, p in zip(parts, gaps, holm(raw))]
+    return [Paired(part, summarise(g), p) for part, g, p in zip(parts, gaps, holm([paired_p(g) for g in gaps]))]
 
 
-def holm(
-    p_values: Sequence[float],  # raw; NaN stays and does not count
-) -> list[float]:               # corrected, in the same order
-    "Holm's step-down correction. Source: Holm, Scandinavian Journal of Statistics 1979."
-    order = sorted((i for i, p in enumerate(p_values) if p == p), key=lambda i: p_values[i])
-    out, highest = [torch.nan] * len(p_values), 0.
-    for k, i in enumerate(order):
-        highest = max(highest, min(1., (len(order) - k) * p_values[i]))
-        out[i] = highest
-    return out

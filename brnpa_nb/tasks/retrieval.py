@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..evidence.localisation import Summary, summarise
+from ..evidence.statistics import Summary, summarise
 
 # %% auto #0
 __all__ = ['RIGHT', 'WRONG', 'SAME_CAMERA', 'JUNK', 'entry_states', 'Ranked', 'Retrieval', 'evaluate_ranking', 'retrieve']

@@ -14,7 +14,8 @@ from pathlib import Path
 import torch
 
 from brnpa_nb.data.photos import Photos, to_original
-from brnpa_nb.evidence.localisation import inside_boxes, nearest_parts, peaks, summarise
+from brnpa_nb.evidence.localisation import inside_boxes, nearest_parts, peaks
+from brnpa_nb.evidence.statistics import summarise
 from brnpa_nb.models import load_model
 from tests.real import DATA
 

@@ -14,9 +14,10 @@ import torch
 
 from brnpa_nb.data.birds import Birds
 from brnpa_nb.demo import part_shares, shipped, visible_areas
+from brnpa_nb.evidence.statistics import holm, over_networks
 from brnpa_nb.jobs import Options, open_exam
 from brnpa_nb.models import load_model
-from brnpa_nb.three_tasks import DECIDES, NETWORKS, holm, on_parts, over_networks, paired_parts, task_table
+from brnpa_nb.three_tasks import DECIDES, NETWORKS, on_parts, paired_parts, task_table
 
 
 def networks(runs: str | None) -> dict:
