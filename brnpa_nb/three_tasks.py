@@ -13,7 +13,7 @@ from torch import Tensor
 
 from .data.birds import DEFINING, PARTS
 from .demo import shipped
-from .evidence.statistics import Spread, Summary, holm, over_networks, paired_p, summarise
+from .evidence.statistics import Summary, holm, over_networks, paired_p, summarise
 from .models import AttentionModel
 
 # %% auto #0
