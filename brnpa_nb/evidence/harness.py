@@ -131,7 +131,7 @@ def counting(
     def leave(module: nn.Module, args: tuple, out: Any) -> None:
         if (y := _first_tensor(out)) is not None and y.requires_grad: y.register_hook(back)
     hooks = first.register_forward_pre_hook(enter, with_kwargs=True), last.register_forward_hook(leave)
-    try: yield lambda: Cost(*spent, (end or _now(model)) - start)
+    try: yield lambda: Cost(spent[0], spent[1], (end or _now(model)) - start)
     finally:
         end = _now(model)
         for h in hooks: h.remove()
@@ -155,7 +155,7 @@ def chosen(
     Raises `ValueError` for logits that are not (B, K) or not finite, and as in `as_targets`.
     """
     given = targets is not None and not callable(targets)
-    if isinstance(model, AttentionModel) and given: return as_targets(targets, images.new_zeros(()).expand(len(images), model.head.out_features))
+    if targets is not None and given and isinstance(model, AttentionModel): return as_targets(targets, images.new_zeros(()).expand(len(images), model.head.out_features))
     with undisturbed(model): logits = torch.cat([_logits(model, x) for x in (images[:1] if given else images).split(batch_size)])
     if given: logits = logits[:1].expand(len(images), -1)
     return as_targets(logits.argmax(1) if targets is None else targets, logits).to(images.device)
