@@ -447,10 +447,10 @@ def ablationcam(
     def explain(x: Tensor, y: Tensor) -> Tensor:
         cam = library.AblationCAM(model, [grid], layout, zeroing, batch_size)
         try:
-            logit = cam.activations_and_grads(x)[0, y]
+            cam.save_activation = lambda module, args, out: setattr(cam, "activations", out.clone())
+            with grid.register_forward_hook(_copy): logit = cam.activations_and_grads(x)[0, y]
             channels = cam.activations_and_grads.activations[0]              # (1, C, h, w) on the CPU
-            def drop_is_weight(logits: Tensor) -> Tensor: return logits[y] - logit + 1
-            weights = cam.get_cam_weights(x, grid, [drop_is_weight], channels.numpy(), None)
+            weights = cam.get_cam_weights(x, grid, [lambda logits: logits[y] - logit + 1], channels.numpy(), None)    # the weight is the drop
             return (torch.as_tensor(weights)[..., None, None] * channels).sum(1).relu().to(x)
         finally:
             cam.activations_and_grads.release()
