@@ -230,6 +230,7 @@ def rise(
     masks: int = 1000,            # M, forward passes for each photograph
     cells: int = 7,               # coarse cells along each side of the photograph
     p: float = .5,                # share of the photograph that is visible on average, in (0, 1)
+    above_mean: bool = False,     # True: less the mean score over all masks, positive part
 ) -> Tensor:                      # (B, H, W) in [0, 1]: mean softmax score when the pixel is visible
     """Randomised input sampling: Σ_i f(x ⊙ m_i) m_i / Σ_i m_i with f the softmax score of the target. M forward passes a photograph.
 
@@ -241,14 +242,15 @@ def rise(
 
     generator, size = torch.Generator().manual_seed(seed), (images.shape[-2], images.shape[-1])
     coarse, shifts = torch.rand(masks, cells + 1, cells + 1, generator=generator) < p, torch.rand(masks, 2, generator=generator)
-    found, seen = images.new_zeros(len(images), *size), images.new_zeros(size)
+    found, seen, total = images.new_zeros(len(images), *size), images.new_zeros(size), images.new_zeros(len(images), 1, 1)
     with undisturbed(model), tqdm(total=masks, desc="rise", unit="mask", disable=not progress) as bar:
         for some in torch.arange(masks).split(batch_size):
             m = rise_masks(coarse[some].to(images.device), shifts[some].to(images.device), size).to(images.dtype)
             for i, image in enumerate(images.detach()):
                 score = _logits(model, image * m).softmax(1)[:, targets[i]]
                 found[i] += torch.einsum("m,mhw->hw", score.to(m), m[:, 0])
+                total[i] += score.sum()
             seen += m.sum((0, 1))
             bar.update(len(some))
     if not (seen > 0).all(): raise ValueError(f"{masks} masks left a pixel that was never visible; take more masks, or a larger p than {p}")
-    return found / seen
+    return (found / seen - total / masks).clamp(min=0) if above_mean else found / seen
