@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from brnpa_nb.data.photos import Photos, to_original
-from brnpa_nb.evidence.localisation import inside_boxes, nearest_parts, peaks
+from brnpa_nb.evidence.localisation import PartHits, inside_boxes, nearest_parts, peaks, rank_by_nearest_part
 from brnpa_nb.evidence.statistics import summarise
 from brnpa_nb.models import load_model
 from tests.real import DATA
@@ -54,7 +54,7 @@ def parts(path: str, known: dict[str, dict], size: int) -> dict:
     test = [a for a in known.values() if a["test"] and a["class"] in model.classes]
     wide = round(size / .875)                                       # as `brnpa train` tests: resized to 256, centre of 224
     photos, edge = Photos([a["path"] for a in test], wide), (wide - size) // 2
-    right, hits, names = [], [], []
+    right, hits = [], []
     for i in range(0, len(test), 32):
         batch = [photos.read(k) for k in range(i, min(i + 32, len(test)))]
         images = torch.stack([p.image[:, edge:edge + size, edge:edge + size] for p in batch])
@@ -65,13 +65,12 @@ def parts(path: str, known: dict[str, dict], size: int) -> dict:
             points = to_original(peaks(maps[k])[0] + edge, p.box, (wide, wide))[None]
             where = torch.tensor(a["parts"])
             near = nearest_parts(points, where[None, :, :2], where[None, :, 2] > 0, .1 * torch.tensor(a["box"][2:]).norm()[None])
-            hits.append(near.hit[0])
-            names.append([PART_NAMES[j] if h == 1 else "none" for j, h in zip(near.part[0].tolist(), near.hit[0].tolist())])
+            hits.append(near)
     found = {"accuracy": summarise(torch.tensor(right))._asdict()}
-    for r in range(len(names[0])):
-        mine = [n[r] for n in names]
-        shares = {p: mine.count(p) / len(mine) for p in sorted(set(mine), key=lambda p: -mine.count(p))}
-        found[f"rank {r + 1}"] = {"near a part": summarise(torch.stack(hits)[:, r])._asdict(), "parts": {p: round(s, 3) for p, s in list(shares.items())[:6]}}
+    near = PartHits(*map(torch.cat, zip(*hits)))
+    for r, (rank, row) in enumerate(rank_by_nearest_part(near, PART_NAMES).items()):
+        shares = {p: round(s, 3) for p, s in sorted(row.items(), key=lambda x: -x[1])[:6] if s}
+        found[f"rank {rank}"] = {"near a part": summarise(near.hit[:, r])._asdict(), "parts": shares}
     return found
 
 
