@@ -5,21 +5,25 @@
 # %% ../nbs/02b_checkpoints.ipynb #3ac5e3ab
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 import brnpa_nb
 
 # %% auto #0
-__all__ = ['FORMAT', 'KEY', 'write_atomically', 'save_checkpoint', 'Checkpoint', 'read_checkpoint', 'check_fit']
+__all__ = ['FORMAT', 'KEY', 'write_atomically', 'save_checkpoint', 'Checkpoint', 'read_checkpoint', 'check_fit',
+           'weights_checksum', 'csv_table']
 
 # %% ../nbs/02b_checkpoints.ipynb #647030a0
 def write_atomically(
@@ -101,3 +105,25 @@ def check_fit(
     k = odd[0]
     what = f"lacks {k!r}" if k not in given else f"has a foreign {k!r}" if k not in own else f"has {k!r} of shape {tuple(given[k].shape)} where {tuple(own[k].shape)} is expected"
     raise ValueError(f"{path} does not fit the model: it {what} ({len(odd)} such tensors); give weights of this very architecture")
+
+# %% ../nbs/02b_checkpoints.ipynb #ebb12e77
+def weights_checksum(
+    model: nn.Module,  # any
+) -> str:              # 16 hexadecimal digits: the same for the same weights, wherever they came from
+    "SHA-256 over names, shapes and values of all parameters and buffers."
+    digest = sha256()
+    for name, value in model.state_dict().items():
+        digest.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
+        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+# %% ../nbs/02b_checkpoints.ipynb #aa0788ce
+def csv_table(
+    rows: Sequence[Mapping[str, Any]],  # one mapping a row, with the same names in each
+    columns: Sequence[str] = (),        # the names where there are no rows
+) -> bytes:                             # a line of names, then a line a row
+    "Rows as CSV. Raises `ValueError` for a row with other names than the first."
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]) if rows else list(columns), lineterminator="\n")
+    writer.writeheader(); writer.writerows(rows)
+    return text.getvalue().encode("utf-8", "surrogateescape")

@@ -5,19 +5,16 @@
 # %% ../nbs/06_explaining.ipynb #372bcd9a
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from .checkpoints import read_checkpoint, save_checkpoint, write_atomically
+from .checkpoints import csv_table, read_checkpoint, save_checkpoint, weights_checksum, write_atomically
 from .data.photos import PhotoBatch, file_checksum, photo_batches, to_original
 from .evidence.localisation import peaks
 from .grouping import Groups
@@ -27,7 +24,7 @@ from .views.figures import overlay, save_png, to_pil
 from .views.report import code, html_report, picture, section, table
 
 # %% auto #0
-__all__ = ['SHOWN', 'save_maps', 'load_maps', 'weights_checksum', 'strip', 'describe_photo', 'Explained', 'explain_photos']
+__all__ = ['SHOWN', 'save_maps', 'load_maps', 'strip', 'describe_photo', 'Explained', 'explain_photos']
 
 # %% ../nbs/06_explaining.ipynb #adb8dfa8
 def save_maps(
@@ -48,17 +45,6 @@ def load_maps(
     if "maps" not in kept.config or set(kept.tensors) != set(Groups._fields): raise ValueError(f"{path} holds no ranked maps; give a file that `brnpa explain` or save_maps has written")
     H, W = kept.config["image_size"]
     return RankedMaps(Groups(**kept.tensors), (H, W), refine=kept.config["refine"], provenance=kept.config["provenance"])
-
-# %% ../nbs/06_explaining.ipynb #fa147dc0
-def weights_checksum(
-    model: torch.nn.Module,  # any
-) -> str:                    # 16 hexadecimal digits: the same for the same weights, wherever they came from
-    "SHA-256 over names, shapes and values of all parameters and buffers."
-    digest = sha256()
-    for name, value in model.state_dict().items():
-        digest.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
-        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()[:16]
 
 # %% ../nbs/06_explaining.ipynb #10326936
 def strip(
@@ -136,8 +122,8 @@ def explain_photos(
         for i in range(len(batch.paths)): _write_one(done, maps[i], batch, i, model.classifier if head else None, classes or model.classes, facts)
         done.skipped += batch.skipped
         if progress: progress(len(done.rows))
-    write_atomically(done.out / "table.csv", _csv(done.rows))
-    write_atomically(done.out / "skipped.csv", _csv([{"photograph": str(p), "reason": reason} for p, reason in done.skipped]))
+    write_atomically(done.out / "table.csv", csv_table(done.rows, ("photograph",)))
+    write_atomically(done.out / "skipped.csv", csv_table([{"photograph": str(p), "reason": reason} for p, reason in done.skipped], ("photograph", "reason")))
     _page(done, {**maps.provenance, **facts})
     return done
 
@@ -151,14 +137,6 @@ def _write_one(done: Explained, maps: RankedMaps, batch: PhotoBatch, i: int, hea
     label = f"{row['prediction']} {100 * row['probability']:.0f} %" if head is not None else path.stem
     done.strips.append(save_png(strip(maps, batch.images[i], label), done.out / "pictures" / f"{name}.png"))
     done.rows.append({"photograph": str(path), "maps": f"maps/{name}.safetensors", **row})
-
-# %% ../nbs/06_explaining.ipynb #e5fb2c90
-def _csv(rows: Sequence[dict[str, Any]]) -> bytes:
-    "Rows as CSV with one line of names; nothing but that line where there are no rows."
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]) if rows else ["photograph", "reason"], lineterminator="\n")
-    writer.writeheader(); writer.writerows(rows)
-    return text.getvalue().encode("utf-8", "surrogateescape")
 
 # %% ../nbs/06_explaining.ipynb #62de378c
 SHOWN = 100  # photographs on the page; all are in pictures/ and in the table

@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from .checkpoints import read_checkpoint, save_checkpoint, write_atomically
+from .checkpoints import csv_table, read_checkpoint, save_checkpoint, weights_checksum, write_atomically
 from .data.birds import Birds
 from .data.episodes import EpisodeSampler, split_episode
 from .data.identities import Name, parse_name
 from .data.photos import ClassFolder, PhotoBatch, Photos, file_checksum, find_photos, load_photos, photo_batches
 from .demo import shipped
-from .explaining import _csv, save_maps, weights_checksum
+from .explaining import save_maps
 from .models import AttentionModel, describe
 from .ranking import RankedMaps
 from .tasks.decisions import Decision, embedding_of, rank_vectors
@@ -115,8 +115,8 @@ _ALT = {"fewshot": ("few-shot decision on",), "reid": ("nearest photographs to",
 
 def _finish(done: ExplainedTask, facts: dict[str, Any], intro: str, first: Sequence[Any], short: Sequence[dict[str, Any]]) -> ExplainedTask:
     "Tables and page; `first` are sections before the pictures, `short` is the table for people."
-    write_atomically(done.out / "table.csv", _csv(done.rows))
-    write_atomically(done.out / "skipped.csv", _csv([{"photograph": str(p), "reason": why} for p, why in done.skipped]))
+    write_atomically(done.out / "table.csv", csv_table(done.rows, ("photograph",)))
+    write_atomically(done.out / "skipped.csv", csv_table([{"photograph": str(p), "reason": why} for p, why in done.skipped], ("photograph", "reason")))
     kinds, sheets = _ALT[done.task], []
     for i, path in enumerate(done.pictures[:SHEETS * len(kinds)]):
         name = _short(done.rows[i // len(kinds)]["photograph"])
