@@ -263,7 +263,7 @@ def rank_by_nearest_part(
     if "none" in parts or int(found.part.max()) >= len(parts): raise ValueError(f"{len(parts)} names were given for {int(found.part.max()) + 1} parts or more; give one name a part, none of them 'none'")
     table = {}
     for i, (part, hit) in enumerate(zip(found.part.T, found.hit.T)):
-        answered = max(int((part >= 0).sum()), 0) or math.nan
+        answered = int((part >= 0).sum()) or math.nan
         counts = [int(((part == k) & (hit == 1)).sum()) / answered for k in range(len(parts))]
         table[str(i + 1)] = {**dict(zip(parts, counts)), "none": int((hit == 0).sum()) / answered}
     return table
