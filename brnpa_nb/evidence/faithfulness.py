@@ -17,9 +17,9 @@ from .perturbation import Model, all_logits, cell_order, device_of, fill_for, is
 from ..ranking import RankedMaps, Targets, as_targets
 
 # %% auto #0
-__all__ = ['BETTER', 'Intact', 'prepare', 'Curve', 'deletion_curve', 'insertion_curve', 'area', 'correlation', 'masks_of',
-           'MaskedScores', 'masked_scores', 'average_drop', 'increase', 'average_drop_in_deletion', 'Faithfulness',
-           'faithfulness']
+__all__ = ['BETTER', 'Intact', 'prepare', 'Curve', 'Ends', 'curve_ends', 'check_maps', 'deletion_curve', 'insertion_curve',
+           'area', 'correlation', 'masks_of', 'MaskedScores', 'masked_scores', 'average_drop', 'increase',
+           'average_drop_in_deletion', 'Faithfulness', 'faithfulness']
 
 # %% ../../nbs/evidence/04b_faithfulness.ipynb #8a22d2e1
 class Intact(NamedTuple):
@@ -67,17 +67,37 @@ class Curve(NamedTuple):
     forwards: int      # images sent through the network for this, those of `prepare` apart
 
 
-def _check(maps: RankedMaps, images: Tensor) -> None:
-    "Maps and photographs belong together, or one sentence."
+class Ends(NamedTuple):
+    "What a curve runs between: cells of `rest` are replaced by those of `top`."
+    rest: Tensor   # (B, 3, H, W)
+    top: Tensor    # (B, 3, H, W)
+    first: Tensor  # (B,) score with no cell replaced
+    last: Tensor   # (B,) score with all cells replaced
+
+
+def curve_ends(
+    kind: str,      # "deletion" or "insertion"
+    ready: Intact,  # from `prepare`
+) -> Ends:          # deletion: photograph → fill; insertion: start → photograph
+    "The two ends of a curve. Raises `ValueError` where `prepare` was not asked for what they need."
+    blank, score = (ready.fill, ready.filled) if kind == "deletion" else (ready.start, ready.started)
+    if blank is None or score is None: raise ValueError(f"`intact` was prepared without what {kind} needs; give prepare a {'fill' if kind == 'deletion' else 'start'}")
+    return Ends(ready.images, blank, ready.score, score) if kind == "deletion" else Ends(blank, ready.images, score, ready.score)
+
+
+def check_maps(
+    maps: RankedMaps, # B photographs
+    images: Tensor,   # (B, 3, H, W)
+) -> None:
+    "Raises `ValueError` where maps and photographs do not belong together."
     if len(maps) != len(images) or tuple(maps.image_size) != tuple(images.shape[-2:]):
         raise ValueError(f"expected one map for each photograph of {tuple(images.shape)}, found {len(maps)} maps for photographs of {maps.image_size[0]} × {maps.image_size[1]} pixels; pass the photographs that were explained")
 
 
 def _curve(kind: str, model: Model, maps: RankedMaps, steps: int | float | None, ready: Intact, **how: Any) -> Curve:
     "Score every step between the two known ends."
-    rest, top, first, last = (ready.images, ready.fill, ready.score, ready.filled) if kind == "deletion" else (ready.start, ready.images, ready.started, ready.score)
-    if rest is None or top is None or first is None or last is None: raise ValueError(f"`intact` was prepared without what {kind} needs; give prepare a {'fill' if kind == 'deletion' else 'start'}")
-    _check(maps, ready.images)
+    rest, top, first, last = curve_ends(kind, ready)
+    check_maps(maps, ready.images)
     order = cell_order(maps.to(ready.images.device))
     counts = step_counts(order.saliency.shape[1], steps).to(ready.images.device)
     known, sizes = (~order.undefined).nonzero()[:, 0], counts.diff()
@@ -175,7 +195,7 @@ def masked_scores(
 ) -> MaskedScores:                      # 2 forwards a photograph, and 1 unless `intact` is given
     "Score each photograph under its map and under what the map leaves. Raises `ValueError` as `deletion_curve`."
     ready = intact or prepare(model, images, targets, None, None, batch_size=batch_size, **how)
-    _check(maps, ready.images)
+    check_maps(maps, ready.images)
     maps = maps.to(ready.images.device)
     known = (~is_constant(rank_one(maps))).nonzero()[:, 0]
     which = known.repeat(2)
