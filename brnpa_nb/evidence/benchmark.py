@@ -228,7 +228,7 @@ def spoken(
 def compare(
     models: Mapping[str, nn.Module] | nn.Module,  # name → network; ours, or any that gives logits
     explainers: Sequence[str] | Mapping[str, tuple[str, Mapping[str, Any]]], # names, or label → (name, options), as in `explain_with`
-    metrics: Sequence[str],                       # names out of `METRICS`
+    metrics: Sequence[str] | None,                # names out of `METRICS`; None: all that these photographs can answer
     cases: Cases,                                 # photographs and what is known about them
     settings: Settings = Settings(),              # of the metrics
     cache: str | Path | None = None,              # folder in which finished pieces are kept; None: nothing is kept

@@ -41,7 +41,7 @@ EXPLAINERS: dict[str, Explainer] = {e.name: e for e in (
     Explainer("bilinear", bilinear, "ranks", "The learned maps of a bilinear attention model × activity.", "as compared in arXiv 2106.02566"),
     Explainer("cam", cam, "grid", "The head's weights applied at each position; exact where the grid is averaged.", "arXiv 1512.04150"),
     Explainer("gradcam", gradcam, "grid", "Channels weighted by their mean slope.", "arXiv 1610.02391"),
-    Explainer("gradcam++", gradcam_plus_plus, "grid", "Channels weighted by positive slopes, evened out over repeated objects.", "arXiv 1710.11063", "evidence"),
+    Explainer("gradcam++", gradcam_plus_plus, "grid", "Channels weighted by positive slopes, evened out over repeated objects.", "arXiv 1710.11063"),
     Explainer("xgradcam", xgradcam, "grid", "Channels weighted by slope × activation.", "arXiv 2008.02312", "evidence"),
     Explainer("layercam", layercam, "grid", "Each position weighted by its own positive slope.", "doi 10.1109/TIP.2021.3089943", "evidence"),
     Explainer("scorecam", scorecam, "grid", "Channels weighted by the score when only what they light up is shown.", "arXiv 1910.01279", "evidence"),

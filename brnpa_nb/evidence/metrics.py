@@ -5,6 +5,7 @@
 # %% ../../nbs/evidence/06b_metrics.ipynb #3204f857
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -150,9 +151,7 @@ def with_random_weights(
 ) -> nn.Module | None:       # a copy; None where no metric asks for it
     "The end of the cascading randomisation: every layer drawn anew. Source: Adebayo et al., arXiv 1810.03292."
     if all(METRICS[m].family != "sanity" for m in metrics): return None
-    last = None
-    for _, last in randomised(model, "cascading", settings.seed): pass
-    return last
+    return deque(randomised(model, "cascading", settings.seed), maxlen=1)[0][1]     # only the last is kept
 
 # %% ../../nbs/evidence/06b_metrics.ipynb #ead11ab8
 def measure(
