@@ -394,7 +394,7 @@ def test_max_sensitivity_is_captums():
     with torch.no_grad(): targets = net(images).argmax(1)
     def shares(inputs):
         x = inputs[0] if isinstance(inputs, tuple) else inputs
-        with torch.enable_grad(): return gradient(net, x, targets).weights[:, 0]            # sums to 1
+        with torch.enable_grad(): return (gradient(net, x, targets).weights[:, 0],)         # sums to 1; captum takes a lone tensor for a tuple of photographs
     theirs = captum.sensitivity_max(shares, images, perturb_func=lambda *_: seen[1], n_perturb_samples=1)
     assert_close(ours.value, theirs, atol=1e-5, rtol=1e-4)
 
