@@ -54,22 +54,21 @@ def peak(f: Callable[[], object]) -> int:
     return max(e["args"]["Total Allocated"] for e in events) - (events[0]["args"]["Total Allocated"] - events[0]["args"]["Bytes"])
 
 
+def measure(shape: tuple[int, ...], layout: torch.memory_format, repeats: int) -> dict[str, float]:
+    "Ratios for features of one shape and layout."
+    x = torch.rand(shape).to(memory_format=layout)
+    leaf, size, g = x.clone(memory_format=torch.preserve_format).requires_grad_(), x.numel() * 4, torch.rand(shape[0], 3, shape[1])
+    def learn(f: Callable[[torch.Tensor], torch.Tensor]) -> None: leaf.grad = None; f(leaf).backward(g)
+    def ours(y: torch.Tensor) -> torch.Tensor: return group(y).vectors
+    with torch.no_grad():
+        found = {"forward: plain / ours": ratio(lambda: plain(x), lambda: ours(x), repeats), "forward: ours / five reads": ratio(lambda: ours(x), lambda: [x.sum() for _ in range(5)], repeats),
+                 "forward: bytes / features": peak(lambda: ours(x)) / size}
+    return found | {"with backward: plain / ours": ratio(lambda: learn(plain), lambda: learn(ours), repeats), "with backward: bytes / features": peak(lambda: learn(ours)) / size}
+
+
 def run(repeats: int) -> dict[str, float]:
-    found = {}
-    for shape in SHAPES:
-        for name, layout in (("", torch.contiguous_format), (" channels last", torch.channels_last)):
-            x = torch.rand(shape).to(memory_format=layout)
-            leaf, size, g = x.clone(memory_format=torch.preserve_format).requires_grad_(), x.numel() * 4, torch.rand(shape[0], 3, shape[1])
-            def learn(f: Callable[[torch.Tensor], torch.Tensor]) -> None: leaf.grad = None; f(leaf).backward(g)
-            def ours(y: torch.Tensor) -> torch.Tensor: return group(y).vectors
-            where = f"{tuple(shape)}{name}"
-            with torch.no_grad():
-                found[f"{where} forward: plain / ours"] = ratio(lambda: plain(x), lambda: ours(x), repeats)
-                found[f"{where} forward: ours / five reads"] = ratio(lambda: ours(x), lambda: [x.sum() for _ in range(5)], repeats)
-                found[f"{where} forward: bytes / features"] = peak(lambda: ours(x)) / size
-            found[f"{where} with backward: plain / ours"] = ratio(lambda: learn(plain), lambda: learn(ours), repeats)
-            found[f"{where} with backward: bytes / features"] = peak(lambda: learn(ours)) / size
-    return found
+    layouts = {"": torch.contiguous_format, " channels last": torch.channels_last}
+    return {f"{shape}{name} {what}": value for shape in SHAPES for name, layout in layouts.items() for what, value in measure(shape, layout, repeats).items()}
 
 
 def main() -> int:
