@@ -43,22 +43,29 @@ def _slices(
 # %% ../nbs/01_grouping.ipynb #5ddc8fd5
 def _lengths(
     x: Tensor,   # (B, C, P) features
-) -> Tensor:     # (B, P) ‖x_p‖ + EPS, float32 or float64
+) -> Tensor:     # (B, P) ‖x_p‖, float32 or float64
     "Length of each position's vector; the subgradient at a zero vector is zero."
     parts = x.split(-(-x.shape[1] // SLICES), dim=1)
     squares = sum((p if p.dtype == torch.float64 else p.float()).square().sum(1) for p in parts)
     zero = squares == 0
-    return squares.masked_fill(zero, 1).sqrt().masked_fill(zero, 0) + EPS
+    return squares.masked_fill(zero, 1).sqrt().masked_fill(zero, 0)
+
+
+def _at(
+    x: Tensor,        # (B, C, P) features
+    seed: Tensor,     # (B, N) flat indices
+) -> Tensor:          # (B, C, N)
+    "The vectors at these positions."
+    return x.gather(2, seed[:, None].expand(-1, x.shape[1], -1))
 
 
 def _similar(
     x: Tensor,        # (B, C, P) features
-    lengths: Tensor,  # (B, P) from `_lengths`
+    lengths: Tensor,  # (B, P) from `_lengths`, plus EPS
     seed: Tensor,     # (B,) flat index
 ) -> Tensor:          # (B, P) cosine to the seed's vector
     "One matrix product: the seed's vector against every position."
-    index = seed[:, None, None].expand(-1, x.shape[1], 1)
-    q = x.gather(2, index).transpose(1, 2).to(lengths.dtype)                      # (B, 1, C)
+    q = _at(x, seed[:, None]).transpose(1, 2).to(lengths.dtype)                   # (B, 1, C)
     dots = sum(q[..., i:i + p.shape[1]] @ p for i, p in _slices(x))[:, 0]
     return dots / lengths / lengths.gather(1, seed[:, None])
 
@@ -71,15 +78,23 @@ def _pool(
     return torch.cat([weights @ p.transpose(1, 2) for _, p in _slices(x)], dim=-1)
 
 # %% ../nbs/01_grouping.ipynb #181a644d
-def _weigh(
-    similarity: Tensor,  # (B, P)
+def _kept(
+    similarity: Tensor,  # any shape
     signed: str,         # "auto" or "plain"
-) -> Tensor:             # (B, P), sums to 1
+) -> Tensor:             # the same shape
+    "What counts: negative similarities do not, unless asked for."
+    return similarity if signed == "plain" else similarity.clamp(min=0)
+
+
+def _weigh(
+    similarity: Tensor,  # (…, P)
+    signed: str,         # "auto" or "plain"
+) -> Tensor:             # (…, P), sums to 1
     "Similarities divided by their sum; uniform where there is nothing to divide."
-    s = similarity if signed == "plain" else similarity.clamp(min=0)
-    total = s.sum(1, keepdim=True)
+    s = _kept(similarity, signed)
+    total = s.sum(-1, keepdim=True)
     empty = total == 0
-    return (s / total.masked_fill(empty, 1)).masked_fill(empty, 1 / s.shape[1])
+    return (s / total.masked_fill(empty, 1)).masked_fill(empty, 1 / s.shape[-1])
 
 # %% ../nbs/01_grouping.ipynb #e7d6ee3c
 def _first_best(
@@ -118,6 +133,98 @@ def _check_finite(
         raise ValueError(f"NaN or infinite features in {source}, image {int(bad.int().argmax())} of {len(bad)}; check the photograph, the weights and the precision (float32 has more range than float16)")
 
 # %% ../nbs/01_grouping.ipynb #d7cbebbe
+def _greedy(
+    x: Tensor,        # (B, C, P) features
+    n_maps: int,      # N
+    refine: bool, seeds: str, signed: str, generator: torch.Generator | None, source: str,  # as in `group`
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:  # vectors (B, N, C), weights and similarity (B, N, P), lengths (B, P) without EPS, seeds (B, N)
+    "Seed, gather, move on, N times."
+    lengths = _lengths(x)
+    _check_finite(lengths, source)
+    activity = lengths + EPS
+    score = activity.detach()
+    slack = TIE * score.amax(1, keepdim=True) if seeds == "activity" else torch.zeros_like(score[:, :1])
+    similarity, index = [], []
+    for _ in range(n_maps):
+        if seeds == "random": score = torch.rand(score.shape, generator=generator, device=score.device, dtype=score.dtype)
+        index.append(_first_best(score, slack))
+        similarity.append(_similar(x, activity, index[-1]))
+        score = (1 - _kept(similarity[-1].detach(), signed)) * score
+    s, seed = torch.stack(similarity, 1), torch.stack(index, 1)
+    weights = _weigh(s, signed)
+    return _pool(x, weights) if refine else _at(x, seed).transpose(1, 2), weights, s, lengths, seed
+
+# %% ../nbs/01_grouping.ipynb #ead48313
+class _ClosedForm(torch.autograd.Function):
+    "`_greedy` with the gradient written down."
+    @staticmethod
+    def forward(x, n_maps, refine, seeds, signed, generator, source): return _greedy(x, n_maps, refine, seeds, signed, generator, source)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        _, weights, similarity, lengths, seed = output
+        ctx.save_for_backward(inputs[0], weights, similarity, lengths, seed)
+        ctx.mark_non_differentiable(seed)
+        ctx.set_materialize_grads(False)
+        ctx.refine, ctx.signed = inputs[2], inputs[4]
+
+    @staticmethod
+    def backward(ctx, g_vectors, g_weights, g_similarity, g_lengths, _):
+        x, weights, similarity, lengths, seed = ctx.saved_tensors
+        with _full_precision(x):
+            g_s = _through_weights(x, weights, similarity, g_vectors if ctx.refine else None, g_weights, g_similarity, ctx.signed)
+            g_x = _to_features(x, weights, similarity, lengths, seed, g_s, g_vectors, g_lengths, ctx.refine)
+        return g_x, None, None, None, None, None, None
+
+# %% ../nbs/01_grouping.ipynb #2a58601b
+def _through_weights(
+    x: Tensor, weights: Tensor, similarity: Tensor,  # (B, C, P), (B, N, P), (B, N, P)
+    g_vectors: Tensor | None,     # (B, N, C)
+    g_weights: Tensor | None,     # (B, N, P)
+    g_similarity: Tensor | None,  # (B, N, P)
+    signed: str,                  # as in `group`
+) -> Tensor:                      # (B, N, P) ∂L/∂s
+    "The gradient with respect to the similarities."
+    g_s = torch.zeros_like(similarity) if g_similarity is None else g_similarity
+    if g_vectors is None and g_weights is None: return g_s
+    g_w = sum(g for g in (g_weights, None if g_vectors is None else g_vectors @ x) if g is not None)
+    total = _kept(similarity, signed).sum(2, keepdim=True)
+    empty = total == 0
+    g_kept = ((g_w - (g_w * weights).sum(2, keepdim=True)) / total.masked_fill(empty, 1)).masked_fill(empty, 0)
+    return g_s + (g_kept if signed == "plain" else g_kept.masked_fill(similarity <= 0, 0))
+
+# %% ../nbs/01_grouping.ipynb #91aa165c
+def _to_features(
+    x: Tensor, weights: Tensor, similarity: Tensor, lengths: Tensor, seed: Tensor, # as saved
+    g_s: Tensor,                  # (B, N, P) ∂L/∂s
+    g_vectors: Tensor | None,     # (B, N, C)
+    g_lengths: Tensor | None,     # (B, P)
+    refine: bool,                 # as in `group`
+) -> Tensor:                      # (B, C, P)
+    "The gradient with respect to the features: one pass, and two matrix products into it."
+    n, zero = lengths + EPS, lengths == 0
+    n_seed, pull = n.gather(1, seed), g_s * similarity
+    t = g_s / n[:, None] / n_seed[..., None]                                        # (B, N, P)
+    g_n = (0 if g_lengths is None else g_lengths) - pull.sum(1) / n
+    g_n = g_n.scatter_add(1, seed, -pull.sum(2) / n_seed)
+    g_x = x * (g_n / lengths.masked_fill(zero, 1)).masked_fill(zero, 0)[:, None]    # the only tensor of the features' size
+    left, right = [_at(x, seed)], [t]
+    if refine and g_vectors is not None: left.append(g_vectors.transpose(1, 2)); right.append(weights)
+    g_x = _add_product(g_x, torch.cat(left, 2), torch.cat(right, 1))
+    g_q = t @ x.transpose(1, 2) if refine or g_vectors is None else t @ x.transpose(1, 2) + g_vectors
+    return g_x.scatter_add_(2, seed[:, None].expand(-1, x.shape[1], -1), g_q.transpose(1, 2))
+
+
+def _add_product(
+    to: Tensor,     # (B, C, P), overwritten
+    left: Tensor,   # (B, C, K)
+    right: Tensor,  # (B, K, P)
+) -> Tensor:        # `to` + left @ right
+    "In the layout that `to` has, so that nothing is copied."
+    if to.stride(1) == 1 and to.shape[1] > 1: to.transpose(1, 2).baddbmm_(right.transpose(1, 2), left.transpose(1, 2)); return to
+    return to.baddbmm_(left, right)
+
+# %% ../nbs/01_grouping.ipynb #d571d40d
 def group(
     features: Tensor,               # (B, C, h, w) feature grid, any float dtype and memory format
     n_maps: int = 3,                # N, number of ranks
@@ -140,23 +247,12 @@ def group(
     """
     _check(features, n_maps, seeds, signed)
     b, c, h, w = features.shape
-    with _full_precision(features):
-        x = features.flatten(2)
-        if x.requires_grad and torch.is_grad_enabled() and x.dtype not in (torch.float32, torch.float64): x = x.float()
-        lengths = _lengths(x)
-        _check_finite(lengths, source)
-        score = lengths.detach()
-        slack = TIE * score.amax(1, keepdim=True)
-        similarity, weights, index = [], [], []
-        for _ in range(n_maps):
-            if seeds == "random": score = torch.rand(score.shape, generator=generator, device=score.device, dtype=score.dtype)
-            seed = _first_best(score, slack if seeds == "activity" else slack * 0)
-            s = _similar(x, lengths, seed)
-            similarity.append(s); weights.append(_weigh(s, signed)); index.append(seed)
-            score = (1 - (s.detach() if signed == "plain" else s.detach().clamp(min=0))) * score
-        seed, weight = torch.stack(index, 1), torch.stack(weights, 1)
-        vectors = _pool(x, weight) if refine else x.gather(2, seed[:, None].expand(-1, c, -1)).transpose(1, 2)
-    return Groups(vectors.to(features.dtype), weight.view(b, n_maps, h, w), torch.stack(similarity, 1).view(b, n_maps, h, w), lengths.view(b, h, w), seed)
+    x = features.flatten(2)
+    learning = x.requires_grad and torch.is_grad_enabled()
+    if learning and x.dtype not in (torch.float32, torch.float64): x = x.float()
+    run = _ClosedForm.apply if learning and not torch.compiler.is_compiling() else _greedy
+    with _full_precision(features): vectors, weights, similarity, lengths, seed = run(x, n_maps, refine, seeds, signed, generator, source)
+    return Groups(vectors.to(features.dtype), weights.view(b, n_maps, h, w), similarity.view(b, n_maps, h, w), (lengths + EPS).view(b, h, w), seed)
 
 
 def _full_precision(

@@ -58,6 +58,9 @@ def changed(page, act, i=0):
     page.wait_for_function("([i, n]) => document.querySelectorAll('.brnpa-stage')[i].dataset.drawn !== n", arg=[i, before], timeout=10_000)
 
 
+pytestmark = pytest.mark.xdist_group("browser")           # one browser for all of them
+
+
 @pytest.fixture(scope="module")
 def browser():
     with chromium() as b: yield b

@@ -83,17 +83,50 @@ def test_what_always_holds(x, n_maps):
         assert torch.equal(group(x, rank).seeds, got.seeds[:, :rank])
 
 
+def _peak(f, folder):
+    "The most bytes that were held at once while `f` ran, what was there before not counted."
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile: f()
+    profile.export_chrome_trace(str(folder / "trace.json"))
+    events = sorted((e for e in json.loads((folder / "trace.json").read_text())["traceEvents"] if e["name"] == "[memory]"), key=lambda e: e["ts"])
+    before = events[0]["args"]["Total Allocated"] - events[0]["args"]["Bytes"]
+    return max(e["args"]["Total Allocated"] for e in events) - before
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 def test_allocates_a_tenth_of_the_features_at_most(dtype, layout, tmp_path):
     x = torch.rand(2, 2048, 28, 28).to(dtype).to(memory_format=layout)
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile, torch.no_grad(): group(x)
-    profile.export_chrome_trace(str(tmp_path / "trace.json"))
-    events = json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
-    held = [e["args"]["Total Allocated"] for e in sorted((e for e in events if e["name"] == "[memory]"), key=lambda e: e["ts"])]
-    first = next(e for e in sorted(events, key=lambda e: e.get("ts", 0)) if e["name"] == "[memory]")["args"]
-    peak = max(held) - (first["Total Allocated"] - first["Bytes"])
-    assert 0 < peak <= .1 * x.numel() * x.element_size()
+    assert 0 < _peak(lambda: group(x), tmp_path) <= .1 * x.numel() * x.element_size()
+
+
+def _through_autograd(x, n_maps, refine, signed):
+    "The same, with the gradient left to autograd."
+    from brnpa_nb.grouping import EPS, _greedy
+    v, w, s, lengths, seeds = _greedy(x.flatten(2), n_maps, refine, "activity", signed, None, "x")
+    return v, w, s, lengths + EPS, seeds
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(grids(), st.integers(1, 5), st.booleans(), st.sampled_from(["auto", "plain"]), st.integers(1, 15))
+def test_the_written_gradient_is_autograds(x, n_maps, refine, signed, wanted):
+    x = x.double()
+    if signed == "plain": x = x.abs()                                  # sums near zero make the plain formula arbitrary
+    grads = []
+    for f in (lambda y: [t.flatten(2) if t.ndim == 4 else t.flatten(1) if i == 3 else t for i, t in enumerate(group(y, n_maps, refine, signed=signed))],
+              lambda y: _through_autograd(y, n_maps, refine, signed)):
+        y, g = x.clone(memory_format=torch.preserve_format).requires_grad_(), torch.Generator().manual_seed(3)
+        outputs = f(y)
+        loss = sum((t * torch.rand(t.shape, generator=g, dtype=torch.float64)).sum() for i, t in enumerate(outputs[:4]) if wanted >> i & 1)
+        loss.backward()
+        grads.append(y.grad)
+    assert grads[0].isfinite().all()
+    torch.testing.assert_close(*grads, rtol=1e-7, atol=1e-9 * max(1., grads[1].abs().max().item()))
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_learning_allocates_the_gradient_and_little_else(layout, tmp_path):
+    x = torch.rand(2, 2048, 28, 28).to(memory_format=layout).requires_grad_()
+    assert 1 <= _peak(lambda: group(x).vectors.sum().backward(), tmp_path) / (x.numel() * x.element_size()) <= 1.5
 
 
 def test_seeds_are_those_of_float32_in_half_precision():
