@@ -50,13 +50,13 @@ def server(command: list[str], folder: Path, ready: str, home: Path) -> Iterator
     process = subprocess.Popen([sys.executable, "-m", *command, f"--port={port}"], cwd=folder, env=env, stdout=log, stderr=subprocess.STDOUT)
     address = f"http://127.0.0.1:{port}"
     try:
-        for _ in range(240):
+        for _ in range(480):
             if process.poll() is not None: raise RuntimeError(f"the server ended: {(home / 'server.log').read_text()[-2000:]}")
             try:
                 with urllib.request.urlopen(address + ready, timeout=5): break
             except urllib.error.HTTPError: break                        # it answers
             except OSError: time.sleep(.25)
-        else: raise RuntimeError(f"the server did not answer within a minute: {(home / 'server.log').read_text()[-2000:]}")
+        else: raise RuntimeError(f"the server did not answer within two minutes: {(home / 'server.log').read_text()[-2000:]}")
         yield address
     finally:
         process.terminate()
@@ -81,10 +81,10 @@ def lab(folder: Path, home: Path):
 
 def run_notebook(page, address: str, name: str, widgets: int = 1) -> None:
     "Open a notebook in Lab, run all its cells and wait until `widgets` explorers have drawn."
-    page.goto(f"{address}/doc/tree/{name}?reset")
-    page.wait_for_function("() => window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'", timeout=60_000)
+    page.goto(f"{address}/doc/tree/{name}?reset", timeout=120_000)
+    page.wait_for_function("() => window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'", timeout=120_000)
     page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
-    page.wait_for_function(f"() => document.querySelectorAll('.brnpa-stage[data-drawn]').length >= {widgets}", timeout=60_000)
+    page.wait_for_function(f"() => document.querySelectorAll('.brnpa-stage[data-drawn]').length >= {widgets}", timeout=120_000)
 
 
 def run_code(page, code: str) -> None:

@@ -55,7 +55,7 @@ def changed(page, act, i=0):
     "Do something and wait until the canvas has been drawn again."
     before = page.evaluate("i => document.querySelectorAll('.brnpa-stage')[i].dataset.drawn", i)
     act()
-    page.wait_for_function("([i, n]) => document.querySelectorAll('.brnpa-stage')[i].dataset.drawn !== n", arg=[i, before], timeout=10_000)
+    page.wait_for_function("([i, n]) => document.querySelectorAll('.brnpa-stage')[i].dataset.drawn !== n", arg=[i, before], timeout=30_000)
 
 
 pytestmark = pytest.mark.xdist_group("browser")           # one browser for all of them
@@ -78,7 +78,7 @@ def opened(browser, tmp_path):
     def open_(views, **how):
         path = to_html(views, tmp_path / "page.html", **how)
         page.goto(path.as_uri())
-        page.wait_for_function("() => [...document.querySelectorAll('.brnpa-stage')].every(s => s.dataset.drawn)", timeout=20_000)
+        page.wait_for_function("() => [...document.querySelectorAll('.brnpa-stage')].every(s => s.dataset.drawn)", timeout=60_000)
         return page
 
     yield open_
@@ -300,8 +300,8 @@ def test_voila(browser, tmp_path):
     notebook(folder / "a.ipynb", SETUP, "explore(maps, photos, head)")
     with server(["voila", "a.ipynb", "--no-browser", "--Voila.ip=127.0.0.1"], folder, "/static/", home) as address, browser.new_context() as context:
         page = context.new_page()
-        page.goto(address, timeout=60_000)
-        page.wait_for_selector(".brnpa-stage[data-drawn]", timeout=60_000)
+        page.goto(address, timeout=120_000)
+        page.wait_for_selector(".brnpa-stage[data-drawn]", timeout=120_000)
         changed(page, lambda: press(page, "rank", "ArrowRight"))
         check(page, view, rank=1)
 
