@@ -41,17 +41,21 @@ class Asked:
 Wish = str | Explainer | tuple[str | Explainer, Mapping[str, Any]]      # a name or an explainer, alone or with options
 
 def as_asked(
-    explainers: Wish | Sequence[str | Explainer] | Mapping[str, Wish], # one, several, or label → one, perhaps with options
+    explainers: str | Explainer | Sequence[str | Explainer] | Mapping[str, Wish], # one, several, or label → one, perhaps with options
 ) -> list[Asked]:
     "What to compare. Raises `ValueError` for none, for a name or option that is not known, and for one explainer named twice without labels."
-    if isinstance(explainers, Mapping): wishes = list(explainers.items())
-    else:
-        several = [explainers] if isinstance(explainers, str | Explainer) else list(explainers)
-        wishes = [(_explainer(e).name, e) for e in several]
+    if isinstance(explainers, Mapping): wishes: list[tuple[str, Wish]] = list(explainers.items())
+    else: wishes = [(_name(e), e) for e in ([explainers] if isinstance(explainers, str | Explainer) else explainers)]
     labels = [label for label, _ in wishes]
     if not wishes: raise ValueError("no explainer was named; give at least one")
     if twice := [n for n in labels if labels.count(n) > 1]: raise ValueError(f"{twice[0]!r} is named twice; name each explainer once, or give labels: {{'one': ({twice[0]!r}, {{…}}), 'other': ({twice[0]!r}, {{…}})}}")
     return [_one(label, wish) for label, wish in wishes]
+
+
+def _name(wish: Any) -> str:
+    "Of an explainer without options."
+    if not isinstance(wish, str | Explainer): raise ValueError(f"expected the name of an explainer, found {wish!r}; options need a label: {{'my label': (name, {{option: value}})}}")
+    return _explainer(wish).name
 
 
 def _one(label: str, wish: Wish) -> Asked:
@@ -170,7 +174,8 @@ def kept(
     try:
         found = json.loads(path.read_bytes())
         piece = Piece(**found["piece"])
-        whole = found["checksum"] == _sum(found["piece"]) and all(len(v) == photographs for v in (piece.top, *piece.values.values()))
+        columns: list[Sequence[Any]] = [piece.top, *piece.values.values()]
+        whole = found["checksum"] == _sum(found["piece"]) and all(len(v) == photographs for v in columns)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error: raise ValueError(f"{path} is no piece of a comparison ({error}); delete it and it will be made again") from error
     if not whole: raise ValueError(f"{path} has been changed or cut since it was written; delete it and it will be made again")
     return piece
