@@ -6,20 +6,24 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from .checkpoints import csv_table, weights_checksum, write_atomically
+from .checkpoints import csv_table, write_atomically
 from .data.finegrained import recognise
 from .evidence.benchmark import Comparison, compare, long_table, photo_table, who_differs, wide_table
 from .evidence.cases import Cases, bird_cases, cub_cases, photo_cases
-from .evidence.explainers import EXPLAINERS, explain_with, missing
+from .evidence.explainers import EXPLAINERS, missing
+from .evidence.fingerprints import installed
+from .evidence.harness import as_module, chosen
 from .evidence.metrics import METRICS, Settings
+from .evidence.perturbation import Model
+from .evidence.pieces import as_asked, as_explain, model_name
 from .evidence.statistics import paired_tests, summarise
 from .views.evidence import REFERENCE, curve_figure, differences_figure, dots_by_metric
 from .views.map_sheets import map_sheet
@@ -32,6 +36,7 @@ __all__ = ['STARTING', 'FRONT', 'chosen_explainers', 'open_cases', 'beats_nothin
 # %% ../nbs/07d_comparing.ipynb #3c33b4fd
 STARTING = ("brnpa", "brnpa all", "brnpa class", "activation", "cam", "gradcam", "random", "centre")   # need no library and one or two passes
 
+# %% ../nbs/07d_comparing.ipynb #9d4735d4
 def chosen_explainers(
     wanted: str | Sequence[str] | None,  # names, with options if need be: "rise:masks=300,cells=7"; "all": every one whose library is installed; None: the quick ones that need none
 ) -> dict[str, tuple[str, dict[str, Any]]]: # as it was written → name in `evidence.explainers`, options
@@ -54,7 +59,7 @@ def _option(text: str, whole: str) -> tuple[str, Any]:
     try: return name, json.loads(value)
     except ValueError: return name, value
 
-
+# %% ../nbs/07d_comparing.ipynb #e082934c
 def open_cases(
     source: str | Path,            # "birds" (drawn), a folder in CUB's layout, a photograph, or a folder of them
     n: int = 50,                   # how many photographs
@@ -87,14 +92,14 @@ def beats_nothing(
 # %% ../nbs/07d_comparing.ipynb #3f8530ca
 FRONT = ("DAUC", "IAUC", "energy", "part hit", "randomisation")   # metrics for which every pair is shown
 
-
+# %% ../nbs/07d_comparing.ipynb #6d5527d4
 def run_comparison(
-    models: Mapping[str, nn.Module],       # name → network
+    models: Mapping[str, Model],                 # name → network
     cases: Cases,                          # photographs
     out: str | Path,                       # folder for index.html, table.csv, photographs.csv, comparison.json and the kept pieces
     explainers: Sequence[str] | None = None, # as in `chosen_explainers`
     metrics: Sequence[str] | None = None,  # as in `METRICS`; None: all that these photographs can answer
-    settings: Settings = Settings(),       # of the metrics
+    settings: Settings | None = None,      # of the metrics
     progress: bool = True,                 # a bar
     say: Callable[[str], Any] | None = print, # told beforehand how long it takes
 ) -> Comparison:
@@ -104,78 +109,100 @@ def run_comparison(
     found = compare(models, asked, metrics, cases, settings, out / "pieces", progress=progress, say=say)
     write_atomically(out / "table.csv", csv_table(long_table(found)))
     write_atomically(out / "photographs.csv", csv_table(photo_table(found)))
-    write_atomically(out / "comparison.json", json.dumps(as_figures(found)).encode())
+    write_atomically(out / "comparison.json", json.dumps(as_figures(found, models), allow_nan=False).encode())
     comparison_page(found, models, cases, asked, out / "index.html")
     return found
 
-
+# %% ../nbs/07d_comparing.ipynb #428ffa99
 def as_figures(
     found: Comparison,     # from `compare`
+    models: Mapping[str, Model] | None = None, # as compared, to say which networks they were
 ) -> dict[str, Any]:       # plain values; an undefined number is null
-    "The whole result for programs."
-    rows = [{k: None if isinstance(v, float) and v != v else v for k, v in row.items()} for row in long_table(found)]
-    return {"cases": found.cases, "photographs": len(found.names), "models": found.models, "settings": asdict(found.settings), "refused": found.refused, "rows": rows}
+    "Everything that the page says, for programs: rows, verdicts, pairs, mean curves, who was left out and why, settings."
+    pairs = [{"model": m, "metric": k, "first": p.first, "second": p.second, **p.difference._asdict(), "p": p.p, "differs": p.differs} for m in _judged(found) for k in FRONT if k in found.metrics for p in who_differs(found, k, m)]
+    curves = [{"model": m, "explainer": e, "kind": kind, "fraction": x.tolist(), "score": y.nanmean(0).tolist()} for (m, e, kind), (x, y) in found.curves.items()]
+    verdicts = [{"model": m, "metric": k, "better_than_knowing_nothing": beats_nothing(found, k, m)} for m in _judged(found) for k in found.metrics if set(REFERENCE) & set(found.of(k, m))]
+    return _no_nan({"cases": found.cases, "photographs": len(found.names), "models": found.models, "settings": asdict(found.settings), "made_with": _made_with(models or {}),
+                    "refused": found.refused, "failed": found.failed, "rows": long_table(found), "verdicts": verdicts, "pairs": pairs, "curves": curves})
 
-# %% ../nbs/07d_comparing.ipynb #6d5527d4
+
+def _judged(found: Comparison) -> list[str]: return [m for m in found.models if any(of == m for of, _ in found.cost)]
+
+
+def _no_nan(x: Any) -> Any:
+    "The same with null for what is not finite."
+    if isinstance(x, Mapping): return {k: _no_nan(v) for k, v in x.items()}
+    if isinstance(x, list | tuple): return [_no_nan(v) for v in x]
+    return None if isinstance(x, float) and not math.isfinite(x) else x
+
+
+def _made_with(models: Mapping[str, Model]) -> dict[str, Any]: return {"packages": [installed("brnpa_nb"), installed("torch")], "networks": {n: model_name(as_module(m)) for n, m in models.items()}}
+
+# %% ../nbs/07d_comparing.ipynb #8354aeb4
 def comparison_page(
     found: Comparison,                # from `compare`
-    models: Mapping[str, nn.Module],  # as compared
+    models: Mapping[str, Model],      # as compared
     cases: Cases,                     # as compared
     asked: Mapping[str, tuple[str, Mapping[str, Any]]], # from `chosen_explainers`
     path: str | Path,                 # the page to write
 ) -> Path:                            # the same path
     "The answer as a page: dots, verdicts, maps, curves, pairs, tables, and how it was made."
     sections: list[object] = []
-    for model in found.models:
-        if not any(m == model for m, _ in found.cost): continue
+    for model in _judged(found):
         heading = f" ({model})" if len(found.models) > 1 else ""
         sections += [section(f"All metrics{heading}", "Dot and 95 % interval over the photographs; the shaded side is no better than a map that knows nothing.", *_dots(found, model)),
-                     section(f"Better than knowing nothing?{heading}", "Better than the random map and than the centred Gaussian, by a paired test on the same photographs, corrected after Holm.", table(_verdicts(found, model), "yes: better than both; no: not shown; –: undefined")),
+                     section(f"Better than knowing nothing?{heading}", "Better than the random map and than the centred Gaussian, by a paired test on the same photographs, corrected after Holm.", _verdicts(found, model)),
                      section(f"The maps{heading}", *_sheet(found, model, models[model], cases, asked)),
                      *(section(f"{kind.capitalize()} curves{heading}", _KINDS[kind][2], _curve(found, model, kind)) for kind in _KINDS if any(k[::2] == (model, kind) for k in found.curves)),
                      *(section(f"Who differs from whom: {metric}{heading}", f"{METRICS[metric].what[0].upper()}{METRICS[metric].what[1:]}; {METRICS[metric].better} is better.", _pairs(found, model, metric)) for metric in FRONT if metric in found.metrics and len(found.of(metric, model)) > 1),
                      section(f"Table{heading}", table(wide_table(found, model), "Mean (95 % interval); cost of explaining one photograph: images sent forward and backward, seconds"))]
     if found.refused: sections.append(section("Left out", table(found.refused, "Explainers that do not fit, and why")))
-    facts = {"settings": asdict(found.settings), "weights": {n: weights_checksum(m) for n, m in models.items()}}
-    what = f"{len(found.names)} photographs ({found.cases}), {len(found.explainers)} explainers, {len(found.metrics)} metrics. Every map explains the class that the network predicts."
+    if found.failed: sections.append(section("Undefined", table(found.failed, "Photographs on which an explainer failed, and why; they count as undefined for it")))
+    facts = {"settings": asdict(found.settings), **_made_with(models)}
+    what = f"Photographs: {len(found.names)} ({found.cases}); explainers: {len(found.explainers)}; metrics: {len(found.metrics)}. Every map explains the class that the network predicts."
     known = f" The mask is: {cases.region}." if cases.region else ""
     return html_report("Which explainer can be trusted here?", what + known, [*sections, section("How it was made", code(json.dumps(facts, indent=1)))], Path(path))
 
-
+# %% ../nbs/07d_comparing.ipynb #7df6557a
 _KINDS = {"deletion": ("lower", "share of the picture deleted", "The most salient cells go first. A map that found what counts makes the score fall at once: low is better."),
           "insertion": ("higher", "share of the picture restored", "The most salient cells come back first. A map that found what counts brings the score up at once: high is better.")}
 
-# %% ../nbs/07d_comparing.ipynb #428ffa99
+# %% ../nbs/07d_comparing.ipynb #ee06df5a
 def _dots(found: Comparison, model: str) -> list[object]:
-    "Four measures a figure."
+    "Figures of all metrics."
     tables = {m: {e: summarise(v) for e, v in found.of(m, model).items()} for m in found.metrics}
     better = {m: METRICS[m].better for m in found.metrics}
     parts = [found.metrics[i:i + 4] for i in range(0, len(found.metrics), 4)]
     return [picture(dots_by_metric({m: tables[m] for m in part}, better), f"dots with intervals of every explainer: {', '.join(part)}") for part in parts]
 
-
-def _verdicts(found: Comparison, model: str) -> list[dict[str, str]]:
+# %% ../nbs/07d_comparing.ipynb #5b1b88aa
+def _verdicts(found: Comparison, model: str) -> object:
     "Explainers × metrics: yes, no or undefined."
-    each = {m: beats_nothing(found, m, model) for m in found.metrics}
     words = {True: "yes", False: "no", None: "–"}
-    return [{"explainer": e, **{m: words[each[m].get(e)] for m in found.metrics}} for e in found.explainers if e not in REFERENCE and (model, e) in found.cost]
+    each = {m: beats_nothing(found, m, model) for m in found.metrics if set(REFERENCE) & set(found.of(m, model))}
+    rows = [{"explainer": e, **{m: words[of.get(e)] for m, of in each.items()}} for e in found.explainers if e not in REFERENCE and (model, e) in found.cost]
+    return table(rows, "yes: better than both; no: not shown; –: undefined") if rows and each else "There is nothing to compare: either nothing but these two was asked for, or they were left out."
 
-
-def _sheet(found: Comparison, model: str, network: nn.Module, cases: Cases, asked: Mapping[str, tuple[str, Mapping[str, Any]]], n: int = 3) -> list[object]:
+# %% ../nbs/07d_comparing.ipynb #53f2a2c4
+def _sheet(found: Comparison, model: str, network: Model, cases: Cases, asked: Mapping[str, tuple[str, Mapping[str, Any]]], n: int = 3) -> list[object]:
     "Three photographs under every explainer."
-    batch = cases.batch(range(min(n, len(cases))))
-    names = [e for e in found.explainers if (model, e) in found.cost]
-    maps = {e: explain_with(asked[e][0], network, batch.images, seed=found.settings.seed, batch_size=found.settings.explain_batch, **asked[e][1]) for e in names}
-    captions = {e: [f"DAUC {v:.2f}" for v in found.of("DAUC", model)[e][:n].tolist()] for e in names} if "DAUC" in found.metrics else None
-    return [picture(map_sheet(batch.images, maps, captions, batch.masks, outlined=cases.region or "the masks"), "the same photographs under every explainer", jpeg=True)]
+    rows, network = range(min(n, len(cases))), as_module(network)
+    batch = cases.batch(rows)
+    lost = {f["explainer"] for f in found.failed if f["model"] == model and f["photograph"] in [found.names[i] for i in rows]}
+    ways = {a.label: as_explain(a, found.settings) for a in as_asked({e: asked[e] for e in found.explainers if (model, e) in found.cost and e not in lost} or {"random": "random"})}
+    classes = chosen(network, batch.images)
+    maps = {e: explain(network, batch.images, classes) for e, explain in ways.items()}
+    captions = {e: [f"DAUC {v:.2f}" if v == v else "DAUC undefined" for v in found.of("DAUC", model)[e][:n].tolist()] for e in maps} if "DAUC" in found.metrics else None
+    words = [f"Not shown, since it failed on one of these photographs: {', '.join(sorted(lost))}."] if lost else []
+    return [*words, picture(map_sheet(batch.images, maps, captions, batch.masks, outlined=cases.region or "the masks"), "the same photographs under every explainer", jpeg=True)]
 
-
+# %% ../nbs/07d_comparing.ipynb #a8e4aa15
 def _curve(found: Comparison, model: str, kind: str) -> object:
-    "Mean curves; those of another grid than the first are left to the table."
+    "Mean curves of one kind; all were made with the same steps."
     mine = {e: found.curves[model, e, kind] for e in found.explainers if (model, e, kind) in found.curves}
     fraction: Tensor = next(iter(mine.values()))[0]
     better, step, _ = _KINDS[kind]
-    return picture(curve_figure(fraction, {e: y for e, (x, y) in mine.items() if len(x) == len(fraction)}, better=better, step=step), f"{kind} curves of every explainer")
+    return picture(curve_figure(fraction, {e: y for e, (_, y) in mine.items()}, better=better, step=step), f"{kind} curves of every explainer")
 
 
 def _pairs(found: Comparison, model: str, metric: str) -> object:

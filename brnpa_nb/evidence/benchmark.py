@@ -5,46 +5,43 @@
 # %% ../../nbs/evidence/07_benchmark.ipynb #64135dc7
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from hashlib import sha256
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-import brnpa_nb
-from ..checkpoints import weights_checksum, write_atomically
-from .cases import CaseBatch, Cases
-from .explainers import explain_with
-from .harness import Cost
-from .metrics import METRICS, Question, Settings, ask, check_metrics, measure, with_random_weights
+from .cases import Cases
+from .explainers import Explainer
+from .harness import Cost, as_module
+from .metrics import METRICS, Question, Settings, ask, check_metrics, with_random_weights
+from .perturbation import Model
+from .pieces import Asked, Piece, Todo, Wish, as_asked, as_explain, extended, joined, keep, kept, make_piece_of_each, plan, still_answers
 from .statistics import Pair, Summary, paired_tests, summarise
-from ..ranking import RankedMaps
 
 # %% auto #0
-__all__ = ['Comparison', 'long_table', 'wide_table', 'photo_table', 'who_differs', 'Asked', 'piece_name', 'pixels_checksum',
-           'rehearse', 'spoken', 'compare']
+__all__ = ['Comparison', 'wide_table', 'long_table', 'photo_table', 'who_differs', 'Trial', 'rehearse', 'spoken', 'compare']
 
-# %% ../../nbs/evidence/07_benchmark.ipynb #b7079db8
+# %% ../../nbs/evidence/07_benchmark.ipynb #af53b604
 @dataclass
 class Comparison:
     "Values per photograph for every model, explainer and metric, and what they cost."
     cases: str                                             # which photographs
     names: Sequence[str]                                   # one a photograph
     models: list[str]
-    explainers: list[str]                                  # those that fit every model they were asked about
+    explainers: list[str]                                  # labels of those that fit at least one model; `cost` says which pairs there are
     metrics: list[str]
     settings: Settings
     values: dict[tuple[str, str, str], Tensor] = field(default_factory=dict)  # (model, explainer, metric) → (n,); NaN: undefined
     curves: dict[tuple[str, str, str], tuple[Tensor, Tensor]] = field(default_factory=dict) # (model, explainer, "deletion" or "insertion") → (S + 1,) share of the cells, (n, S + 1) scores
     cost: dict[tuple[str, str], Cost] = field(default_factory=dict)           # (model, explainer) → what explaining took, all photographs together; metrics not included
-    refused: list[dict[str, str]] = field(default_factory=list)               # model, explainer, reason
+    refused: list[dict[str, str]] = field(default_factory=list)               # model, explainer, reason: no numbers at all
+    failed: list[dict[str, str]] = field(default_factory=list)                # model, explainer, photograph, reason: undefined on this photograph
 
     def of(self,
         metric: str,               # a name out of `metrics`
@@ -55,50 +52,58 @@ class Comparison:
         if metric not in self.metrics or model not in self.models: raise ValueError(f"there is no metric {metric!r} of model {model!r} here; metrics are {', '.join(self.metrics)}, models {', '.join(self.models)}")
         return {e: self.values[model, e, metric] for e in self.explainers if (model, e, metric) in self.values}
 
+    def each(self,
+        model: str,                # a model
+        explainer: str,            # an explainer that fits it
+    ) -> tuple[float, float, float]: # forwards, backwards and seconds of explaining one photograph
+        "The cost, divided by the photographs that could be explained."
+        n = len(self.names) - sum((f["model"], f["explainer"]) == (model, explainer) for f in self.failed)
+        forwards, backwards, seconds = self.cost[model, explainer]
+        return forwards / max(n, 1), backwards / max(n, 1), seconds / max(n, 1)
+
 # %% ../../nbs/evidence/07_benchmark.ipynb #79fe1361
-def long_table(
-    found: Comparison,     # from `compare`
-) -> list[dict[str, Any]]: # one row a model, explainer and metric
-    "Mean, interval, counts and cost, tidy: one measurement a row."
-    rows = []
-    for (model, explainer, metric), values in found.values.items():
-        cost, n = found.cost[model, explainer], max(len(found.names), 1)
-        rows.append({"model": model, "explainer": explainer, "metric": metric, "better": METRICS[metric].better, **summarise(values)._asdict(),
-                     "forwards": cost.forwards / n, "backwards": cost.backwards / n, "seconds": cost.seconds / n})
-    return rows
-
-
 def wide_table(
     found: Comparison,        # from `compare`
     model: str | None = None, # the first if none
 ) -> list[dict[str, Any]]:    # one row an explainer
-    "A row an explainer, a column a metric: mean and interval as text, undefined cases in brackets."
+    "A row an explainer, a column a metric: mean and interval as text, undefined cases in brackets; cost of explaining one photograph."
     model = found.models[0] if model is None else model
     rows = []
     for explainer in (e for e in found.explainers if (model, e) in found.cost):
-        cells = {m: _cell(summarise(found.values[model, explainer, m])) for m in found.metrics if (model, explainer, m) in found.values}
-        cost, n = found.cost[model, explainer], max(len(found.names), 1)
-        rows.append({"explainer": explainer, **cells, "forwards": round(cost.forwards / n, 1), "backwards": round(cost.backwards / n, 1), "seconds": round(cost.seconds / n, 4)})
+        cells = {m: _cell(summarise(found.values[model, explainer, m])) for m in found.metrics}
+        forwards, backwards, seconds = found.each(model, explainer)
+        rows.append({"explainer": explainer, **cells, "forwards": round(forwards, 1), "backwards": round(backwards, 1), "seconds": round(seconds, 4)})
     return rows
 
 
 def _cell(s: Summary) -> str:
     "0.31 (0.28–0.34), and how many had no answer."
     if not s.n: return f"undefined ({s.undefined})"
-    return f"{s.mean:.3f} ({s.low:.3f}–{s.high:.3f})" + (f" [{s.undefined} undefined]" if s.undefined else "")
+    return f"{s.mean:.3f}" + (f" ({s.low:.3f}–{s.high:.3f})" if s.n > 1 else "") + (f" [{s.undefined} undefined]" if s.undefined else "")
 
+# %% ../../nbs/evidence/07_benchmark.ipynb #90d58797
+def long_table(
+    found: Comparison,     # from `compare`
+) -> list[dict[str, Any]]: # one row a model, explainer and metric
+    "Mean, interval, counts and cost, tidy."
+    rows = []
+    for (model, explainer, metric), values in found.values.items():
+        cost = dict(zip(("forwards", "backwards", "seconds"), found.each(model, explainer)))
+        rows.append({"model": model, "explainer": explainer, "metric": metric, "better": METRICS[metric].better, **summarise(values)._asdict(), **cost})
+    return rows
 
+# %% ../../nbs/evidence/07_benchmark.ipynb #67181342
 def photo_table(
     found: Comparison,     # from `compare`
 ) -> list[dict[str, Any]]: # one row a model, explainer and photograph
     "Every value; an undefined one is empty."
     rows = []
     for model, explainer in found.cost:
-        each = {m: found.values[model, explainer, m].tolist() for m in found.metrics if (model, explainer, m) in found.values}
+        each = {m: found.values[model, explainer, m].tolist() for m in found.metrics}
         rows += [{"model": model, "explainer": explainer, "photograph": name, **{m: "" if math.isnan(v[i]) else v[i] for m, v in each.items()}} for i, name in enumerate(found.names)]
     return rows
 
-
+# %% ../../nbs/evidence/07_benchmark.ipynb #fa0429be
 def who_differs(
     found: Comparison,          # from `compare`
     metric: str,                # one of its metrics
@@ -108,186 +113,160 @@ def who_differs(
     "Every pair of explainers, tested on the same photographs and corrected after Holm. Errors as in `Comparison.of` and `paired_tests`."
     return paired_tests(found.of(metric, model), against)
 
-# %% ../../nbs/evidence/07_benchmark.ipynb #90d58797
-@dataclass(frozen=True, eq=False)
-class Asked:
-    "One explainer as it was asked for."
-    label: str                       # in tables
-    name: str                        # in `evidence.explainers`
-    options: Mapping[str, Any]       # handed to it
+# %% ../../nbs/evidence/07_benchmark.ipynb #6d7b7dad
+class Trial(NamedTuple):
+    "What was learned from trying."
+    seconds: dict[tuple[str, str], float]   # (model, label) → explaining and measuring one photograph
+    shared: dict[str, float]                # model → what all explainers share, one photograph
+    refused: list[dict[str, str]]           # model, explainer, reason
 
 
-def _asked(explainers: Sequence[str] | Mapping[str, tuple[str, Mapping[str, Any]]]) -> list[Asked]:
-    "Names, or labels with names and options."
-    if isinstance(explainers, Mapping): return [Asked(label, name, dict(options)) for label, (name, options) in explainers.items()]
-    if len(set(explainers)) < len(explainers): raise ValueError(f"an explainer is named twice in {', '.join(explainers)}; name each once, or give labels with different options")
-    return [Asked(e, e, {}) for e in explainers]
-
-
-def piece_name(
-    weights: str,          # the model's checksum
-    asked: Asked,          # explainer and options
-    photographs: str,      # their checksum, see `pixels_checksum`
-    settings: Settings,    # of the metrics
-    start: int,            # position of the first photograph, on which seeds depend
-) -> str:                  # 32 hexadecimal digits
-    "A checksum over what the values depend on. Raises `TypeError` for options that are no plain values."
-    about = json.dumps([brnpa_nb.__version__, weights, asked.name, asked.options, asdict(settings), photographs, start], sort_keys=True)
-    return sha256(about.encode()).hexdigest()[:32]
-
-
-def pixels_checksum(
-    batch: CaseBatch,      # photographs with what is known about them
-) -> str:                  # 64 hexadecimal digits
-    "SHA-256 over the pixels, masks and points that a piece of work sees."
-    digest = sha256()
-    for t in (batch.images, batch.masks, batch.points, batch.tolerance):
-        digest.update(b"none" if t is None else f"{tuple(t.shape)} {t.dtype}".encode() + t.contiguous().numpy().tobytes())
-    return digest.hexdigest()
-
-# %% ../../nbs/evidence/07_benchmark.ipynb #67181342
-def _piece(question: Question, asked: Asked, metrics: Sequence[str], start: int) -> dict[str, Any]:
-    "Explain a few photographs and measure the maps."
-    settings = question.settings
-    def explain(network: nn.Module, images: Tensor, classes: Tensor) -> RankedMaps:
-        return explain_with(asked.name, network, images, classes, batch_size=settings.explain_batch, seed=settings.seed + start, **asked.options)
-
-    began, maps = perf_counter(), explain(question.model, question.batch.images, question.targets)
-    found = measure(question, maps, metrics, explain)
-    return {"values": {m: _plain(v) for m, v in found.values.items()}, "curves": {k: [_plain(c.fraction), [_plain(row) for row in c.score.cpu()]] for k, c in found.curves.items()},
-            "cost": [maps.provenance[k] for k in ("forwards", "backwards", "seconds")], "took": perf_counter() - began}
-
-
-def _plain(values: Tensor) -> list[float | None]:
-    "Numbers that JSON can hold; NaN is null."
-    return [None if math.isnan(x) else x for x in values.double().tolist()]
-
-
-def _tensor(values: Sequence[Any]) -> Tensor:
-    "And back."
-    return torch.tensor([math.nan if x is None else x for x in values], dtype=torch.float64)
-
-
-def _cached(path: Path | None, metrics: Sequence[str]) -> dict[str, Any] | None:
-    "A piece that is there and has all that is wanted. Raises `ValueError` for a file that is no piece."
-    if path is None or not path.exists(): return None
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return found if set(metrics) <= set(found["values"]) else None
-    except (ValueError, KeyError, TypeError) as error: raise ValueError(f"{path} is no finished piece of a comparison ({error}); delete it and it will be made again") from error
-
-# %% ../../nbs/evidence/07_benchmark.ipynb #3b7c2dc9
-@dataclass(frozen=True, eq=False)
-class _Todo:
-    "A piece of work: what, on which photographs, where it is kept."
-    model: str
-    asked: Asked
-    rows: range
-    path: Path | None
-
-
-def _plan(models: Mapping[str, nn.Module], explainers: Sequence[Asked], cases: Cases, settings: Settings, cache: Path | None, portion: int) -> list[_Todo]:
-    "Every piece, in the order in which photographs are read: all explainers on the first few, then on the next."
-    weights = {name: weights_checksum(model) for name, model in models.items()}
-    plan = []
-    for start in range(0, len(cases), portion):
-        rows = range(start, min(start + portion, len(cases)))
-        seen = pixels_checksum(cases.batch(rows)) if cache else ""
-        for name in models:
-            for asked in explainers:
-                key = piece_name(f"{type(models[name]).__name__} {weights[name]}", asked, seen, settings, start)
-                plan.append(_Todo(name, asked, rows, cache / key[:2] / f"{key}.json" if cache else None))
-    return plan
-
-# %% ../../nbs/evidence/07_benchmark.ipynb #fa0429be
 def rehearse(
     models: Mapping[str, nn.Module],  # name → network
     pairs: Sequence[tuple[str, Asked]], # model's name and explainer
     metrics: Sequence[str],           # names out of `METRICS`
-    cases: Cases,                     # the first photograph is used
+    cases: Cases,                     # the first photograph is used, others where it is refused
     settings: Settings,               # of the metrics
-) -> tuple[dict[tuple[str, str], float], list[dict[str, str]]]: # (model, label) → seconds a photograph; who refused, and why
+    random: Mapping[str, nn.Module | None] | None = None, # name → network with random weights, to make it once
+) -> Trial:
     "Try every pair on one photograph. An explainer that does not fit a model is listed with its sentence, never dropped silently."
-    seconds, refused, batch = {}, [], cases.batch([0])
-    asks = {name: ask(models[name], batch, metrics, settings) for name in dict.fromkeys(n for n, _ in pairs)}
-    for name, asked in pairs:
-        q = asks[name]
-        try: explain_with(asked.name, q.model, q.batch.images, q.targets, batch_size=1, seed=settings.seed, **asked.options)
-        except ValueError as error: refused.append({"model": name, "explainer": asked.label, "reason": str(error)})
-        else: seconds[name, asked.label] = _piece(q, asked, metrics, 0)["took"]
-    return seconds, refused
+    trial = Trial({}, {}, [])
+    for name, asked_of in groupby(pairs, key=lambda p: p[0]):
+        asks = {i: _asking(models[name], cases, range(i, i + 1), metrics, settings, (random or {}).get(name)) for i in dict.fromkeys((0, len(cases) // 2, len(cases) - 1))}
+        first, trial.shared[name] = _timed(asks[0])
+        for _, asked in asked_of:
+            question, reason = _fitting(asked, first, list(asks.values())[1:])
+            if question is None: trial.refused.append({"model": name, "explainer": asked.label, "reason": reason})
+            else: _, trial.seconds[name, asked.label] = _timed(lambda q=question, a=asked: make_piece_of_each(q, a, metrics))  # type: ignore[misc]
+    return trial
+
+# %% ../../nbs/evidence/07_benchmark.ipynb #55eb9797
+def _asking(model: nn.Module, cases: Cases, rows: range, metrics: Sequence[str], settings: Settings, random: nn.Module | None) -> Callable[[], Question]:
+    "Reads photographs and asks the model, when called."
+    return lambda: ask(model, cases.batch(rows), metrics, settings, random)
 
 
+def _fitting(asked: Asked, first: Question, others: Sequence[Callable[[], Question]]) -> tuple[Question | None, str]:
+    "The first question that the explainer takes, or why it refused the first."
+    reasons = []
+    for q in (first, *others):
+        question: Question = q if isinstance(q, Question) else q()
+        try: as_explain(asked, question.settings)(question.model, question.batch.images, question.targets)
+        except Exception as error: reasons.append(str(error) if isinstance(error, ValueError | ImportError) else f"{type(error).__name__}: {error}")
+        else: return question, ""
+    return None, reasons[0]
+
+
+def _timed(do: Callable[[], Any], quick: float = 1.) -> tuple[Any, float]:
+    "What it gives, and seconds; what was quick is done again, since a first call is slow."
+    began = perf_counter()
+    out = do()
+    if (took := perf_counter() - began) > quick: return out, took
+    began = perf_counter()
+    return do(), min(took, perf_counter() - began)
+
+# %% ../../nbs/evidence/07_benchmark.ipynb #46202e33
 def spoken(
     seconds: float,  # any
-) -> str:            # "40 s", "12 min", "3.5 h"
+) -> str:            # "40 s", "2.5 min", "12 min", "3.5 h"
     "A duration as people say it."
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    minutes, hours = seconds / 60, seconds / 3600
+    return f"{seconds:.0f} s" if seconds < 90 else f"{minutes:.1f} min" if minutes < 9.95 else f"{minutes:.0f} min" if minutes < 90 else f"{hours:.1f} h"
 
 # %% ../../nbs/evidence/07_benchmark.ipynb #25fd18be
 def compare(
-    models: Mapping[str, nn.Module] | nn.Module,  # name → network; ours, or any that gives logits
-    explainers: Sequence[str] | Mapping[str, tuple[str, Mapping[str, Any]]], # names, or label → (name, options), as in `explain_with`
+    models: Mapping[str, Model] | Model,          # name → network; ours, or any module or function that gives logits
+    explainers: str | Explainer | Sequence[str | Explainer] | Mapping[str, Wish], # names, or label → (name, options), as in `explain_with`
     metrics: Sequence[str] | None,                # names out of `METRICS`; None: all that these photographs can answer
     cases: Cases,                                 # photographs and what is known about them
-    settings: Settings = Settings(),              # of the metrics
+    settings: Settings | None = None,             # of the metrics
     cache: str | Path | None = None,              # folder in which finished pieces are kept; None: nothing is kept
-    portion: int = 8,                             # photographs a piece
+    portion: int = 8,                             # photographs a piece; explainers that draw, draw anew for each piece
     progress: bool = True,                        # a bar
     say: Callable[[str], Any] | None = print,     # told beforehand how long it takes, and what is left out
 ) -> Comparison:
     """Explain every photograph with every explainer and measure every map, on the class that the model predicts.
 
-    Raises `ValueError` for unknown names, for metrics that need what these photographs do not have, and where no explainer fits; what an explainer
-    raises on a later photograph is raised. Stopping loses one piece at most.
+    Raises `ValueError` for unknown names and options, for photographs that do not belong in one comparison, for metrics that need what they
+    do not have, and where no explainer fits. Stopping loses one piece at most. The same call gives the same values, to the last bit on one machine.
     """
     from tqdm.auto import tqdm
 
-    models = {"model": models} if isinstance(models, nn.Module) else dict(models)
-    wanted, asked = check_metrics(metrics, cases), _asked(explainers)
-    if not (models and asked and len(cases)) or portion < 1: raise ValueError(f"nothing to compare: {len(models)} models, {len(asked)} explainers, {len(cases)} photographs, {portion} a piece; give at least one of each")
-    plan = _plan(models, asked, cases, settings, None if cache is None else Path(cache), portion)
-    pieces = {t: kept for t in plan if (kept := _cached(t.path, wanted))}
-    missing = [t for t in plan if t not in pieces]
-    seconds, refused = rehearse(models, list(dict.fromkeys((t.model, t.asked) for t in missing)), wanted, cases, settings)
-    missing = [t for t in missing if (t.model, t.asked.label) in seconds]
-    if say: _announce(say, cases, len(asked), wanted, sum(seconds[t.model, t.asked.label] * len(t.rows) for t in missing), len(pieces), cache, refused)
-    if not missing and not pieces: raise ValueError(f"no explainer fits: {'; '.join(r['explainer'] + ': ' + r['reason'] for r in refused)}")
+    settings, speak = settings or Settings(), say or (lambda text: None)
+    networks = {n: as_module(m) for n, m in (models if isinstance(models, Mapping) else {"model": models}).items()}
+    if not (networks and len(cases)) or portion < 1: raise ValueError(f"nothing to compare: {len(networks)} models, {len(cases)} photographs, {portion} a piece; give at least one of each")
+    wanted, asked = check_metrics(metrics, cases), as_asked(explainers)
+    todo = plan(networks, asked, cases, settings, None if cache is None else Path(cache), portion)
+    pieces = _there_already(networks, cases, todo, speak)
+    missing = [t for t in todo if t not in pieces or not set(wanted) <= set(pieces[t].values)]
+    random = {n: with_random_weights(networks[n], wanted, settings) for n in dict.fromkeys(t.model for t in missing)}
+    trial = rehearse(networks, sorted({(t.model, t.asked): None for t in missing}, key=lambda p: list(networks).index(p[0])), wanted, cases, settings, random)
+    out = {(r["model"], r["explainer"]) for r in trial.refused}
+    missing, pieces = [t for t in missing if (t.model, t.asked.label) not in out], {t: p for t, p in pieces.items() if (t.model, t.asked.label) not in out}
+    _announce(speak, trial, missing, sum(t not in missing for t in pieces), ", ".join((_count(len(cases), "photograph"), _count(len(asked), "explainer"), _count(len(wanted), "metric"))), cache)
+    if not missing and not pieces: raise ValueError(f"no explainer fits: {'; '.join(r['explainer'] + ': ' + r['reason'] for r in trial.refused)}")
     with tqdm(total=sum(len(t.rows) for t in missing), desc="comparing", unit=" maps", disable=not progress) as bar:
-        for t, piece in _work(models, missing, wanted, cases, settings):
+        for t, piece in _work(networks, missing, pieces, wanted, cases, settings, random):
             pieces[t] = piece
             bar.update(len(t.rows))
-    return _gather(Comparison(cases.name, cases.names, list(models), [a.label for a in asked if any(t.asked == a for t in pieces)], wanted, settings, refused=refused), pieces, plan)
+    labels = [a.label for a in asked if any(t.asked is a for t in pieces)]
+    return _gather(Comparison(cases.name, cases.names, list(networks), labels, wanted, settings, refused=trial.refused), pieces, todo)
 
 # %% ../../nbs/evidence/07_benchmark.ipynb #52ae3541
-def _announce(say: Callable[[str], Any], cases: Cases, explainers: int, metrics: Sequence[str], seconds: float, kept: int, cache: str | Path | None, refused: Sequence[dict[str, str]]) -> None:
-    "What is about to happen, before it does."
-    for r in refused: say(f"left out: {r['explainer']} on {r['model']}: {r['reason']}")
+def _there_already(models: Mapping[str, nn.Module], cases: Cases, todo: Sequence[Todo], say: Callable[[str], Any]) -> dict[Todo, Piece]:
+    "Kept pieces that are whole, of networks that still answer as they did."
+    found: dict[Todo, Piece] = {}
+    damaged = []
+    for t in todo:
+        try: piece = kept(t.path, len(t.rows)) if t.path else None
+        except ValueError as error: damaged.append(str(error))
+        else: found |= {t: piece} if piece else {}
+    if damaged: say(f"damaged, and made again: {_count(len(damaged), 'piece')}; the first: {damaged[0]}")
+    for name, t in {t.model: t for t in found}.items():
+        if t.path and not still_answers(models[name], cases, t.rows, found[t]):
+            raise ValueError(f"the pieces of {name!r} in {t.path.parents[1]} were made by a network that answered otherwise, though it looks the same; if it reads what is no part of it (a file, a global), give another folder as cache, or none")
+    return found
+
+# %% ../../nbs/evidence/07_benchmark.ipynb #9ba4ec28
+def _announce(say: Callable[[str], Any], trial: Trial, missing: Sequence[Todo], kept_pieces: int, what: str, cache: str | Path | None) -> None:
+    "Who is left out, how long it takes, where pieces are kept."
+    for r in trial.refused: say(f"left out: {r['explainer']} on {r['model']}: {r['reason']}")
+    shared = sum(trial.shared[name] * len(rows) for name, rows in dict.fromkeys((t.model, t.rows) for t in missing))
+    seconds = shared + sum(trial.seconds[t.model, t.asked.label] * len(t.rows) for t in missing)
+    there = f", {_count(kept_pieces, 'piece')} there already" if kept_pieces and missing else ""
     where = f"; every finished piece is kept in {cache}" if cache else "; nothing is kept if this is stopped"
-    say(f"{len(cases)} photographs, {explainers} explainers, {len(metrics)} metrics: about {spoken(seconds)}{f', {kept} pieces are there already' if kept else ''}{where}")
+    say(f"{what}: about {spoken(seconds)}{there}{where}" if missing else f"{what}: everything is there already")
 
 
-def _work(models: Mapping[str, nn.Module], missing: Sequence[_Todo], metrics: Sequence[str], cases: Cases, settings: Settings) -> Iterator[tuple[_Todo, dict[str, Any]]]:
-    "Do the missing pieces, one after the other; photographs and classes are had once for all explainers."
-    random = {name: with_random_weights(models[name], metrics, settings) for name in dict.fromkeys(t.model for t in missing)}
+def _count(n: int, what: str) -> str: return f"{n} {what}{'s' * (n != 1)}"
+
+# %% ../../nbs/evidence/07_benchmark.ipynb #3abca6e5
+def _work(models: Mapping[str, nn.Module], missing: Sequence[Todo], pieces: Mapping[Todo, Piece], metrics: Sequence[str], cases: Cases, settings: Settings, random: Mapping[str, nn.Module | None]) -> Iterator[tuple[Todo, Piece]]:
+    "Do the missing pieces, or what is missing of them, one after the other."
     for (name, rows), group in groupby(missing, key=lambda t: (t.model, t.rows)):
-        question = ask(models[name], cases.batch(rows), metrics, settings, random[name])
+        question = _asking(models[name], cases, rows, metrics, settings, random[name])()
         for t in group:
-            piece = _piece(question, t.asked, metrics, rows.start)
-            if t.path: write_atomically(t.path, json.dumps(piece).encode())
+            old = pieces.get(t)
+            piece = extended(old, make_piece_of_each(question, t.asked, [m for m in metrics if old is None or m not in old.values], rows.start))
+            if t.path: keep(t.path, piece)
             yield t, piece
 
+# %% ../../nbs/evidence/07_benchmark.ipynb #87e0cf3d
+_CURVES = {"deletion": ("DAUC", "DC"), "insertion": ("IAUC", "IC")}
 
-def _gather(found: Comparison, pieces: Mapping[_Todo, dict[str, Any]], plan: Sequence[_Todo]) -> Comparison:
-    "Pieces into columns, in the order of the photographs."
-    for model in found.models:
-        for label in found.explainers:
-            mine = [pieces[t] for t in plan if t in pieces and (t.model, t.asked.label) == (model, label)]
-            if not mine: continue
-            for metric in found.metrics:
-                found.values[model, label, metric] = torch.cat([_tensor(p["values"][metric]) for p in mine])
-            for kind, (fraction, _) in mine[0]["curves"].items():
-                found.curves[model, label, kind] = _tensor(fraction), torch.stack([_tensor(row) for p in mine for row in p["curves"][kind][1]])
-            forwards, backwards, seconds = (sum(p["cost"][k] for p in mine) for k in range(3))
-            found.cost[model, label] = Cost(forwards, backwards, seconds)
+
+def _gather(found: Comparison, pieces: Mapping[Todo, Piece], todo: Sequence[Todo]) -> Comparison:
+    "Pieces into columns."
+    for model, label in dict.fromkeys((t.model, t.asked.label) for t in todo if t in pieces):
+        mine = [t for t in todo if (t.model, t.asked.label) == (model, label)]
+        whole = joined([Piece({m: pieces[t].values[m] for m in found.metrics}, {k: c for k, c in pieces[t].curves.items() if set(_CURVES[k]) & set(found.metrics)}, *pieces[t][2:]) for t in mine])
+        found.values |= {(model, label, m): _tensor(v) for m, v in whole.values.items()}
+        found.curves |= {(model, label, k): (_tensor(x), torch.stack([_tensor(row) for row in rows])) for k, (x, rows) in whole.curves.items()}
+        found.cost[model, label] = Cost(int(whole.cost[0]), int(whole.cost[1]), whole.cost[2])
+        found.failed += [{"model": model, "explainer": label, "photograph": found.names[i], "reason": reason} for i, reason in whole.failed]
     return found
+
+
+def _tensor(values: Sequence[float | None]) -> Tensor:
+    "Plain numbers as float64, none as NaN."
+    return torch.tensor([math.nan if x is None else x for x in values], dtype=torch.float64)

@@ -19,7 +19,7 @@ from ..data.photos import Photos
 from .localisation import box_masks
 
 # %% auto #0
-__all__ = ['Case', 'CaseBatch', 'Cases', 'bird_cases', 'cub_cases', 'drawn', 'photo_cases']
+__all__ = ['Case', 'CaseBatch', 'stacked', 'Cases', 'bird_cases', 'drawn', 'cub_cases', 'photo_cases']
 
 # %% ../../nbs/evidence/06_cases.ipynb #4ee9df2a
 class Case(NamedTuple):
@@ -30,7 +30,7 @@ class Case(NamedTuple):
     points: Tensor | None = None    # (M, 2) x, y in pixels of part points, NaN where not visible
     tolerance: float = 15.          # pixels within which a peak counts as a hit
 
-
+# %% ../../nbs/evidence/06_cases.ipynb #0fb9ac7b
 class CaseBatch(NamedTuple):
     "Several cases, stacked."
     images: Tensor                  # (B, 3, H, W) in [0, 1]
@@ -39,7 +39,25 @@ class CaseBatch(NamedTuple):
     points: Tensor | None           # (B, M, 2), NaN where not visible
     tolerance: Tensor               # (B,) pixels
 
-# %% ../../nbs/evidence/06_cases.ipynb #0d46bea0
+# %% ../../nbs/evidence/06_cases.ipynb #1fbfd66c
+def stacked(
+    cases: Sequence[Case],          # at least one
+) -> CaseBatch:
+    "Cases as one batch. Raises `ValueError` for none, for photographs of different size, and where something is known about some of them only."
+    sizes = sorted({tuple(c.image.shape) for c in cases})
+    if len(sizes) != 1: raise ValueError(f"photographs of one batch must have one size, found {' and '.join(str(s) for s in sizes) or 'none'}; give a size when the cases are made")
+    return CaseBatch(torch.stack([c.image for c in cases]), _all("label", cases), _all("mask", cases), _all("points", cases), torch.tensor([c.tolerance for c in cases]))
+
+
+def _all(field: str, cases: Sequence[Case]) -> Tensor | None:
+    "One field of all cases, or None where none has it."
+    found = [getattr(c, field) for c in cases]
+    absent = [i for i, v in enumerate(found) if v is None]
+    if len(absent) == len(found): return None
+    if absent: raise ValueError(f"photograph {absent[0]} of {len(found)} has no {field} while others have; annotate it or leave it out")
+    return torch.stack(found) if isinstance(found[0], Tensor) else torch.tensor(found)
+
+# %% ../../nbs/evidence/06_cases.ipynb #96a7d978
 @dataclass(frozen=True)
 class Cases:
     "Photographs to judge on: `cases[i]` is one, `cases.batch([0, 3])` several; `len(cases)` of them."
@@ -56,21 +74,10 @@ class Cases:
     def batch(self,
         chosen: Sequence[int],      # which photographs
     ) -> CaseBatch:
-        "Several cases at once. Raises `ValueError` for photographs of different size."
-        found = [self[i] for i in chosen]
-        sizes = {tuple(c.image.shape) for c in found}
-        if len(sizes) != 1: raise ValueError(f"photographs of one batch must have one size, found {sorted(sizes)}; give a size when the cases are made")
-        return CaseBatch(torch.stack([c.image for c in found]), _all(c.label for c in found), _all(c.mask for c in found), _all(c.points for c in found),
-                         torch.tensor([c.tolerance for c in found]))
+        "Several cases at once. Errors as in `stacked`."
+        return stacked([self[i] for i in chosen])
 
-
-def _all(values: object) -> Tensor | None:
-    "Stacked, or None if one is missing."
-    found = list(values)                                            # type: ignore[call-overload]
-    if any(v is None for v in found): return None
-    return torch.stack(found) if isinstance(found[0], Tensor) else torch.tensor(found)
-
-# %% ../../nbs/evidence/06_cases.ipynb #0fb9ac7b
+# %% ../../nbs/evidence/06_cases.ipynb #dea97f49
 def bird_cases(
     n: int = 200,               # how many
     split: str = "test",        # as in `Birds`
@@ -78,7 +85,8 @@ def bird_cases(
     label: str = "species",     # "species" (wing and beak decide) or "individual" (ring and breast)
     size: int = 96,             # side in pixels
 ) -> Cases:
-    "Drawn birds with the masks of the parts that decide their label. Errors as in `data.birds.Birds`."
+    "Drawn birds with the masks of the parts that decide their label. Raises `ValueError` for another label, and as `data.birds.Birds`."
+    if label not in DEFINING: raise ValueError(f"label must be one of {', '.join(DEFINING)}, found {label!r}")
     birds = Birds(n, split, "base" if label == "species" else "all", label, size, seed)
     parts = [PARTS.index(p) for p in DEFINING[label]]
 
@@ -86,6 +94,17 @@ def bird_cases(
         image, target = birds[i]
         return Case(image, int(target), birds.masks(i)[parts].any(0), tolerance=size / 16)
     return Cases(f"birds {split}", [f"bird {i}" for i in range(n)], load, " and ".join(DEFINING[label]))
+
+# %% ../../nbs/evidence/06_cases.ipynb #246a1ea4
+def drawn(
+    size: int,          # of the whole set
+    n: int | None,      # how many; None, or more than there are: all
+    seed: int,          # of the draw
+) -> list[int]:         # in ascending order
+    "A random choice without repetition. Raises `ValueError` for n below 1."
+    if n is not None and n < 1: raise ValueError(f"n is {n}; give 1 or more photographs")
+    if n is None or n >= size: return list(range(size))
+    return sorted(torch.randperm(size, generator=torch.Generator().manual_seed(seed))[:n].tolist())
 
 # %% ../../nbs/evidence/06_cases.ipynb #20bd1b7a
 def cub_cases(
@@ -105,18 +124,7 @@ def cub_cases(
         return Case(image, label, box_masks(box[None], (size, size))[0], points, float(box[2:].norm()) / 10)
     return Cases(f"CUB {split}", [data.paths[k].name for k in chosen], load, "the bird's box")
 
-
-def drawn(
-    size: int,          # of the whole set
-    n: int | None,      # how many; None, or more than there are: all
-    seed: int,          # of the draw
-) -> list[int]:         # in ascending order
-    "A random choice without repetition: taking the first n would take the first classes. Raises `ValueError` for n below 1."
-    if n is not None and n < 1: raise ValueError(f"n is {n}; give 1 or more photographs")
-    if n is None or n >= size: return list(range(size))
-    return sorted(torch.randperm(size, generator=torch.Generator().manual_seed(seed))[:n].tolist())
-
-# %% ../../nbs/evidence/06_cases.ipynb #30f31bcf
+# %% ../../nbs/evidence/06_cases.ipynb #0b843a98
 def photo_cases(
     source: str | Path | Sequence[str | Path],  # as in `data.photos.Photos`
     n: int | None = 200,        # how many, drawn at random; None: all
@@ -128,4 +136,13 @@ def photo_cases(
     "Photographs about which nothing is known. Errors as in `Photos`."
     photos = Photos(source, size, crop, on_error)
     chosen = drawn(len(photos), n, seed)
-    return Cases(Path(source).name if isinstance(source, (str, Path)) else f"{len(photos)} photographs", [photos.paths[k].name for k in chosen], lambda i: Case(photos[chosen[i]]))
+    name = Path(source).resolve().name if isinstance(source, (str, Path)) else f"{len(photos)} photographs"
+    return Cases(name, _told_apart([photos.paths[k] for k in chosen]), lambda i: Case(photos[chosen[i]]))
+
+
+def _told_apart(paths: Sequence[Path]) -> list[str]:
+    "File names, with as many folders before them as it takes to tell them apart."
+    for depth in range(1, max(len(p.parts) for p in paths) + 1):
+        names = ["/".join(p.parts[-depth:]) for p in paths]
+        if len(set(names)) == len(names): break
+    return names

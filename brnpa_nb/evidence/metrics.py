@@ -5,28 +5,28 @@
 # %% ../../nbs/evidence/06b_metrics.ipynb #3204f857
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from .cases import CaseBatch, Cases
 from .complexity import entropy, gini, resampled, sparsity_at
 from .faithfulness import Curve, Intact, faithfulness, prepare
-from .harness import chosen
+from .harness import undisturbed
 from .localisation import best_iou, ehr, energy_inside, inside_masks, iou, iou_curve, nearest_parts, peaks
-from .perturbation import device_of, rank_one
+from .perturbation import FILLS, all_logits, device_of, rank_one, step_counts
 from .sanity import randomised, rank_correlation
 from .stability import noise_stability, shift_stability
 from ..models import AttentionModel
 from ..ranking import RankedMaps, from_maps
 
 # %% auto #0
-__all__ = ['METRICS', 'FAMILIES', 'Explain', 'Metric', 'check_metrics', 'Settings', 'common_grid', 'on_grid', 'Question', 'ask',
-           'with_random_weights', 'measure', 'Measured']
+__all__ = ['METRICS', 'FAMILIES', 'Explain', 'Metric', 'check_metrics', 'Settings', 'common_grid', 'on_grid', 'Question',
+           'with_random_weights', 'ask', 'Measured', 'measure']
 
 # %% ../../nbs/evidence/06b_metrics.ipynb #9298e4df
 class Metric(NamedTuple):
@@ -36,7 +36,7 @@ class Metric(NamedTuple):
     needs: str      # "", "mask" or "points"
     what: str       # in one sentence
 
-
+# %% ../../nbs/evidence/06b_metrics.ipynb #e752d10f
 METRICS: dict[str, Metric] = {
     "DAUC": Metric("faithfulness", "lower", "", "area under the score while the most salient cells are deleted"),
     "IAUC": Metric("faithfulness", "higher", "", "area under the score while the most salient cells are put into a blurred photograph"),
@@ -61,7 +61,7 @@ METRICS: dict[str, Metric] = {
 
 FAMILIES = tuple(dict.fromkeys(m.family for m in METRICS.values()))
 
-
+# %% ../../nbs/evidence/06b_metrics.ipynb #1ce0d2b9
 def check_metrics(
     metrics: Sequence[str] | None,  # names; None: all that these photographs can answer
     cases: Cases,                   # what is known about the photographs
@@ -70,13 +70,15 @@ def check_metrics(
     first = cases[0]
     known = {"": True, "mask": first.mask is not None, "points": first.points is not None}
     if metrics is None: return [m for m, about in METRICS.items() if known[about.needs]]
+    metrics = [metrics] if isinstance(metrics, str) else list(metrics)
     unknown = [m for m in metrics if m not in METRICS]
-    if unknown or not metrics: raise ValueError(f"there is no metric {unknown[0] if unknown else ''!r}; choose among {', '.join(METRICS)}")
+    if unknown: raise ValueError(f"there is no metric {unknown[0]!r}; choose among {', '.join(METRICS)}")
+    if not metrics: raise ValueError(f"no metric was named; choose among {', '.join(METRICS)}")
     missing = [m for m in metrics if not known[METRICS[m].needs]]
     if missing: raise ValueError(f"{missing[0]} needs {METRICS[missing[0]].needs}, which is not known about {cases.name}; leave it out or take photographs with annotations")
     return [m for m in METRICS if m in metrics]
 
-# %% ../../nbs/evidence/06b_metrics.ipynb #7ccbcb94
+# %% ../../nbs/evidence/06b_metrics.ipynb #038f5c71
 @dataclass(frozen=True)
 class Settings:
     "The choices behind the numbers."
@@ -94,7 +96,21 @@ class Settings:
     shift: int = 4                       # pixels
     seed: int = 0                        # of everything random
 
+    def __post_init__(self) -> None: _check(self)
 
+
+def _check(s: Settings) -> None:
+    "Raise `ValueError` for a choice that no metric could use, before hours are spent."
+    step_counts(1, s.steps)
+    if s.grid is not None and (len(s.grid) != 2 or min(s.grid) < 1): raise ValueError(f"grid must be (rows, columns) of at least 1, found {s.grid}; or None for the model's own")
+    known = {"fill": FILLS, "start": FILLS, "score": ("softmax", "logit"), "precision": ("fp32", "bf16")}
+    for name, words in known.items():
+        if getattr(s, name) not in words: raise ValueError(f"{name} must be one of {', '.join(words)}, found {getattr(s, name)!r}")
+    for name in ("batch_size", "explain_batch", "repeats", "shift"):
+        if getattr(s, name) < 1: raise ValueError(f"{name} must be at least 1, found {getattr(s, name)}")
+    if not 0 < s.threshold < 1 or not s.sigma >= 0: raise ValueError(f"threshold must be in (0, 1) and sigma at least 0, found {s.threshold} and {s.sigma}")
+
+# %% ../../nbs/evidence/06b_metrics.ipynb #7ccbcb94
 def common_grid(
     model: nn.Module,        # ours, or any
     images: Tensor,          # (B, 3, H, W)
@@ -102,10 +118,10 @@ def common_grid(
 ) -> tuple[int, int]:        # (h, w)
     "The grid on which maps are compared."
     if settings.grid is not None: return settings.grid
-    stride = model.output_stride if isinstance(model, AttentionModel) else None
-    return (14, 14) if stride is None else (max(images.shape[-2] // stride, 1), max(images.shape[-1] // stride, 1))
+    if not isinstance(model, AttentionModel): return 14, 14
+    return math.ceil(images.shape[-2] / model.output_stride), math.ceil(images.shape[-1] / model.output_stride)
 
-
+# %% ../../nbs/evidence/06b_metrics.ipynb #714dd4ce
 def on_grid(
     maps: RankedMaps,        # B photographs, one rank
     grid: tuple[int, int],   # (h, w)
@@ -114,21 +130,29 @@ def on_grid(
     if maps.grid == grid: return maps
     return from_maps(resampled(maps, grid)[:, 0].clamp(min=0), maps.image_size, **maps.provenance)
 
-# %% ../../nbs/evidence/06b_metrics.ipynb #714dd4ce
-Explain = Callable[[nn.Module, Tensor, Tensor], RankedMaps]
-
-
+# %% ../../nbs/evidence/06b_metrics.ipynb #fdfe16ce
 @dataclass(frozen=True, eq=False)
 class Question:
     "Photographs on which a model has been asked, and everything that does not depend on the explainer."
     model: nn.Module
     batch: CaseBatch
     targets: Tensor                  # (B,) the classes that maps explain
+    top: Tensor                      # (B,) float, their logits
     settings: Settings
     intact: Intact | None            # scores of the intact and the blank photographs; None where no metric needs them
     random_model: nn.Module | None   # the same network with random weights; None where no metric needs it
 
+# %% ../../nbs/evidence/06b_metrics.ipynb #ea0a90a8
+def with_random_weights(
+    model: nn.Module,        # trained; not touched
+    metrics: Sequence[str],  # what will be measured
+    settings: Settings,      # the seed
+) -> nn.Module | None:       # a copy; None where no metric asks for it
+    "The same network with every layer drawn anew. Source: Adebayo et al., arXiv 1810.03292."
+    if all(METRICS[m].family != "sanity" for m in metrics): return None
+    return deque(randomised(model, "cascading", settings.seed), maxlen=1)[0][1]     # only the last is kept
 
+# %% ../../nbs/evidence/06b_metrics.ipynb #899d7e05
 def ask(
     model: nn.Module,                     # ours, or any that gives logits
     batch: CaseBatch,                     # photographs
@@ -136,24 +160,74 @@ def ask(
     settings: Settings,                   # how
     random_model: nn.Module | None = None, # from `with_random_weights`, to make it once for all photographs
 ) -> Question:
-    "What all explainers share: the predicted classes, the scores of intact and blank photographs, the network with random weights."
+    "What all explainers share. Raises `ValueError` for a model that gives no finite logits (B, K)."
     s, families = settings, {METRICS[m].family for m in metrics}
     images = batch.images.to(device_of(model, batch.images))
-    targets = chosen(model, images, None, s.batch_size)
+    with undisturbed(model): top, targets = all_logits(model, images, batch_size=s.batch_size).max(1)
+    if not top.isfinite().all(): raise ValueError(f"{type(model).__name__} gives infinite logits, so no class can be told; check its weights and the photographs' range")
     ready = prepare(model, images, targets, s.fill, s.start, s.score, s.precision, s.batch_size) if "faithfulness" in families else None
-    return Question(model, batch._replace(images=images), targets, s, ready, random_model if random_model is not None else with_random_weights(model, metrics, s))
+    return Question(model, batch._replace(images=images), targets, top, s, ready, random_model if random_model is not None else with_random_weights(model, metrics, s))
+
+# %% ../../nbs/evidence/06b_metrics.ipynb #a80cb963
+Explain = Callable[[nn.Module, Tensor, Tensor], RankedMaps]
 
 
-def with_random_weights(
-    model: nn.Module,        # trained; not touched
-    metrics: Sequence[str],  # what will be measured
-    settings: Settings,      # the seed
-) -> nn.Module | None:       # a copy; None where no metric asks for it
-    "The end of the cascading randomisation: every layer drawn anew. Source: Adebayo et al., arXiv 1810.03292."
-    if all(METRICS[m].family != "sanity" for m in metrics): return None
-    return deque(randomised(model, "cascading", settings.seed), maxlen=1)[0][1]     # only the last is kept
+def _faithful(q: Question, maps: RankedMaps, wanted: Sequence[str], explain: Explain | None) -> dict[str, Any]:
+    "Values, and the curves under their own name."
+    shown = on_grid(maps, common_grid(q.model, q.batch.images, q.settings))
+    found = faithfulness(q.model, q.batch.images, shown, metrics=wanted, steps=q.settings.steps, intact=q.intact, batch_size=q.settings.batch_size)
+    return {**found.values, "curves": found.curves}
 
-# %% ../../nbs/evidence/06b_metrics.ipynb #ead11ab8
+# %% ../../nbs/evidence/06b_metrics.ipynb #04531800
+def _localised(q: Question, maps: RankedMaps, wanted: Sequence[str], explain: Explain | None) -> dict[str, Any]:
+    "Against the mask, on the CPU, where masks are."
+    assert q.batch.masks is not None
+    masks, maps = q.batch.masks.cpu(), maps.to("cpu")
+    ways: dict[str, Callable[[], Tensor]] = {
+        "pointing": lambda: inside_masks(peaks(maps), masks, q.batch.tolerance)[:, 0], "energy": lambda: energy_inside(maps, masks[:, None])[:, 0, 0], "EHR": lambda: ehr(maps, masks)[:, 0],
+        "IoU": lambda: iou(maps, masks, q.settings.threshold)[:, 0], "best IoU": lambda: best_iou(iou_curve(maps, masks))[:, 0]}
+    return {m: ways[m]() for m in wanted}
+
+# %% ../../nbs/evidence/06b_metrics.ipynb #2382ae56
+def _on_parts(q: Question, maps: RankedMaps, wanted: Sequence[str], explain: Explain | None) -> dict[str, Any]:
+    "Against part points; NaN where no part is visible."
+    assert q.batch.points is not None
+    points = q.batch.points.cpu()
+    return {"part hit": nearest_parts(peaks(maps.to("cpu")), points.nan_to_num(), ~points.isnan().any(-1), q.batch.tolerance).hit[:, 0]}
+
+# %% ../../nbs/evidence/06b_metrics.ipynb #917075c1
+def _complex(q: Question, maps: RankedMaps, wanted: Sequence[str], explain: Explain | None) -> dict[str, Any]:
+    "At one common grid, since all three depend on the number of cells."
+    grid = common_grid(q.model, q.batch.images, q.settings)
+    ways = {"sparsity": sparsity_at, "entropy": entropy, "gini": gini}
+    return {m: ways[m](maps, grid)[:, 0] for m in wanted}
+
+# %% ../../nbs/evidence/06b_metrics.ipynb #6a60e7ec
+def _stable(q: Question, maps: RankedMaps, wanted: Sequence[str], explain: Explain | None) -> dict[str, Any]:
+    "Noise and shifts; NaN where the predicted class changes each time."
+    assert explain is not None
+    ways: dict[str, Callable[[], Tensor]] = {
+        "noise stability": lambda: noise_stability(q.model, q.batch.images, explain, q.settings.sigma, q.settings.repeats, q.targets, seed=q.settings.seed).value,
+        "shift stability": lambda: shift_stability(q.model, q.batch.images, explain, q.settings.shift, q.targets).value}
+    return {m: ways[m]() for m in wanted}
+
+
+def _sane(q: Question, maps: RankedMaps, wanted: Sequence[str], explain: Explain | None) -> dict[str, Any]:
+    "Against the network with random weights."
+    assert explain is not None and q.random_model is not None
+    return {"randomisation": rank_correlation(rank_one(maps), rank_one(explain(q.random_model, q.batch.images, q.targets))).abs()}
+
+# %% ../../nbs/evidence/06b_metrics.ipynb #3ef0bf22
+_FAMILIES: dict[str, Callable[[Question, RankedMaps, Sequence[str], Explain | None], dict[str, Any]]] = {
+    "faithfulness": _faithful, "localisation": _localised, "parts": _on_parts, "complexity": _complex, "stability": _stable, "sanity": _sane}
+
+
+class Measured(NamedTuple):
+    "Values per photograph, and the curves that some of them were read off."
+    values: dict[str, Tensor]     # metric → (B,); NaN: undefined
+    curves: dict[str, Curve]      # "deletion", "insertion", where computed
+
+# %% ../../nbs/evidence/06b_metrics.ipynb #e0c55922
 def measure(
     question: Question,      # from `ask`
     maps: RankedMaps,        # of its photographs; rank 1 is judged
@@ -163,64 +237,9 @@ def measure(
     "All wanted metrics of one explainer's maps. Raises `ValueError` for an unknown metric, or one that needs `explain` where it is missing."
     unknown = [m for m in metrics if m not in METRICS]
     if unknown: raise ValueError(f"there is no metric {unknown[0]!r}; choose among {', '.join(METRICS)}")
-    families = {f: [m for m in metrics if METRICS[m].family == f] for f in FAMILIES}
-    again = families["stability"] + families["sanity"]
+    families = {f: wanted for f in FAMILIES if (wanted := [m for m in metrics if METRICS[m].family == f])}
+    again = [m for f in ("stability", "sanity") for m in families.get(f, ())]
     if again and explain is None: raise ValueError(f"{again[0]} explains changed photographs or networks; pass explain=, a function of model, photographs and classes")
-    values: dict[str, Tensor] = {}
-    curves: dict[str, Curve] = {}
-    for family, wanted in families.items():
-        if not wanted: continue
-        found = _FAMILIES[family](question, maps, wanted, explain)
-        values |= {m: found[m].detach().float().cpu() for m in wanted}
-        curves |= found.get("curves", {})
-    return Measured({m: values[m] for m in metrics}, curves)
-
-
-class Measured(NamedTuple):
-    "Values per photograph, and the curves that some of them were read off."
-    values: dict[str, Tensor]     # metric → (B,); NaN: undefined
-    curves: dict[str, Curve]      # "deletion", "insertion", where computed
-
-# %% ../../nbs/evidence/06b_metrics.ipynb #5954fa73
-def _faithful(q: Question, maps: RankedMaps, wanted: Sequence[str], explain: Explain | None) -> dict[str, Any]:
-    shown = on_grid(maps, common_grid(q.model, q.batch.images, q.settings))
-    found = faithfulness(q.model, q.batch.images, shown, metrics=wanted, steps=q.settings.steps, intact=q.intact, batch_size=q.settings.batch_size)
-    return {**found.values, "curves": found.curves}
-
-
-def _localised(q: Question, maps: RankedMaps, wanted: Sequence[str], explain: Explain | None) -> dict[str, Any]:
-    assert q.batch.masks is not None
-    masks, at = q.batch.masks, peaks(maps)
-    ways: dict[str, Callable[[], Tensor]] = {
-        "pointing": lambda: inside_masks(at, masks, q.batch.tolerance)[:, 0], "energy": lambda: energy_inside(maps, masks[:, None])[:, 0, 0], "EHR": lambda: ehr(maps, masks)[:, 0],
-        "IoU": lambda: iou(maps, masks, q.settings.threshold)[:, 0], "best IoU": lambda: best_iou(iou_curve(maps, masks))[:, 0]}
-    return {m: ways[m]() for m in wanted}
-
-
-def _on_parts(q: Question, maps: RankedMaps, wanted: Sequence[str], explain: Explain | None) -> dict[str, Any]:
-    points = q.batch.points
-    assert points is not None
-    return {"part hit": nearest_parts(peaks(maps).cpu(), points.nan_to_num(), ~points.isnan().any(-1), q.batch.tolerance).hit[:, 0]}
-
-
-def _complex(q: Question, maps: RankedMaps, wanted: Sequence[str], explain: Explain | None) -> dict[str, Any]:
-    grid = common_grid(q.model, q.batch.images, q.settings)
-    ways = {"sparsity": sparsity_at, "entropy": entropy, "gini": gini}
-    return {m: ways[m](maps, grid)[:, 0] for m in wanted}
-
-
-def _stable(q: Question, maps: RankedMaps, wanted: Sequence[str], explain: Explain | None) -> dict[str, Any]:
-    assert explain is not None
-    ways: dict[str, Callable[[], Tensor]] = {
-        "noise stability": lambda: noise_stability(q.model, q.batch.images, explain, q.settings.sigma, q.settings.repeats, q.targets, seed=q.settings.seed).value,
-        "shift stability": lambda: shift_stability(q.model, q.batch.images, explain, q.settings.shift, q.targets).value}
-    return {m: ways[m]() for m in wanted}
-
-
-def _sane(q: Question, maps: RankedMaps, wanted: Sequence[str], explain: Explain | None) -> dict[str, Any]:
-    assert explain is not None and q.random_model is not None
-    return {"randomisation": rank_correlation(rank_one(maps), rank_one(explain(q.random_model, q.batch.images, q.targets))).abs()}
-
-
-_FAMILIES: dict[str, Callable[[Question, RankedMaps, Sequence[str], Explain | None], dict[str, Any]]] = {
-    "faithfulness": _faithful, "localisation": _localised, "parts": _on_parts, "complexity": _complex, "stability": _stable, "sanity": _sane}
+    found: dict[str, Any] = {}
+    for family, wanted in families.items(): found |= _FAMILIES[family](question, maps, wanted, explain)
+    return Measured({m: found[m].detach().float().cpu() for m in metrics}, found.get("curves", {}))
