@@ -275,3 +275,42 @@ def test_drop_and_increase_agree_with_torchcam(both):
     assert mine["AD"].mean().item() == pytest.approx(theirs.summary()["avg_drop"], abs=1e-5)
     assert mine["IIC"].mean().item() == pytest.approx(theirs.summary()["conf_increase"])
     assert masked_scores(model, images, from_maps(raw, (12, 12))).forwards == 10
+
+
+# Honest use that once went wrong.
+
+@pytest.mark.parametrize("shape", [(), (1,), (3,), (3, 1, 1), (1, 3, 1, 1), (3, 6, 8), (2, 1, 1, 1), (2, 3, 6, 8)])
+@pytest.mark.parametrize("kind", ["deletion", "insertion"])
+def test_every_fill_serves_curves_and_adaptive_areas_alike(shape, kind):
+    "`blank or 'black'` failed for tensors, and took a black tensor for no tensor at all."
+    images, model, cells, g = case(4, 2)
+    images = torch.rand(images.shape, generator=g)
+    maps = from_maps(torch.rand(2, 3, 4, generator=g), (6, 8))
+    for blank in (torch.zeros(shape), torch.rand(shape, generator=g)):
+        curve = deletion_curve(model, images, maps, fill=blank) if kind == "deletion" else insertion_curve(model, images, maps, start=blank)
+        torch.testing.assert_close(adaptive_area(kind, model, images, maps, blank=blank, tolerance=0).area, area(curve))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16])
+def test_half_and_double_networks_are_judged_like_any_other(dtype):
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        model = Net().eval()
+    g = torch.Generator().manual_seed(0)
+    images, maps = torch.rand(3, 3, 17, 29, generator=g), from_maps(torch.rand(3, 3, 5, generator=g), (17, 29))
+    want = faithfulness(model, images, maps)
+    found = faithfulness(model.to(dtype), images.to(dtype), maps)
+    for m in ("DAUC", "IAUC", "AD", "ADD"): torch.testing.assert_close(found[m], want[m].to(found[m]), atol=1e-5 if dtype == torch.float64 else .03, rtol=0)
+
+
+def test_bytes_and_broken_photographs_are_refused_in_one_sentence():
+    images, model, cells, g = case(0)
+    maps = from_maps(cells.expand(3, 3, 4).contiguous(), (6, 8))
+    for wrong, words in ((images.byte(), "divide bytes by 255"), (images[:0], "B ≥ 1"), (images * torch.nan, "NaN or infinite")):
+        with pytest.raises(ValueError, match=words): faithfulness(model, wrong, maps)
+
+
+def test_negative_logits_leave_shares_of_the_score_undefined():
+    images, model, cells, _ = case(0)
+    found = faithfulness(lambda x: model.eval()(x) - 10, images, from_maps(cells.expand(3, 3, 4).contiguous(), (6, 8)), 0, score="logit")
+    assert found["AD"].isnan().all() and found["ADD"].isnan().all() and not found["IIC"].isnan().any()

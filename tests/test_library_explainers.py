@@ -1,10 +1,7 @@
 """captum, torch-cam and grad-cam through our door: agreement with loops written by hand, nothing left behind, no surprises."""
-import random
 import subprocess
 import sys
-import warnings
 
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -15,6 +12,7 @@ from brnpa_nb.evidence import library_explainers as room
 from brnpa_nb.evidence.harness import as_grid, grid_and_logits, target_score, undisturbed
 from brnpa_nb.models import create_model
 from tests.build import ROOT
+from tests.leftovers import Accident, state
 
 pytest.importorskip("captum"), pytest.importorskip("torchcam"), pytest.importorskip("pytorch_grad_cam")
 
@@ -52,15 +50,6 @@ def vit():
 classes = torch.tensor([0, 3, 1])
 
 
-def state(model, images):
-    "All that an explainer could leave changed."
-    hooks = [k for k in vars(nn.Module()) if "hooks" in k]
-    return ([(n, id(m), m.training, [len(getattr(m, k)) for k in hooks]) for n, m in model.named_modules()],
-            [(n, p.requires_grad, p.grad is None or p.grad.sum().item(), p._version, p.sum().item()) for n, p in model.named_parameters()],
-            [(n, b._version) for n, b in model.named_buffers()], (images.sum().item(), images.requires_grad, images.grad is None),
-            torch.get_rng_state().tolist(), np.random.get_state()[1].tolist(), random.getstate(), torch.is_grad_enabled(), list(warnings.filters))  # noqa: NPY002
-
-
 @pytest.mark.parametrize("name", PIXELS + GRIDS)
 def test_finite_maps_and_everything_as_found(name, resnet, photos):
     before = state(resnet, photos)
@@ -68,9 +57,6 @@ def test_finite_maps_and_everything_as_found(name, resnet, photos):
     assert maps.shape[0] == 3 and maps.ndim == 3 and maps.isfinite().all() and (maps >= 0).all() and maps.amax((1, 2)).gt(0).any() and not maps.requires_grad
     explain(name, resnet, photos[:1], classes[:1])
     assert state(resnet, photos) == before
-
-
-class Accident(Exception): pass
 
 
 @pytest.mark.parametrize("when", [1, 3])

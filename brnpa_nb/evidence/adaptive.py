@@ -114,7 +114,8 @@ def adaptive_area(
 ) -> AdaptiveArea:                      # forwards: those of `prepare` apart
     "DAUC or IAUC with points where the curve bends. Raises `ValueError` for another kind, and as `deletion_curve` and `refine_curves`."
     if kind not in ("deletion", "insertion"): raise ValueError(f"kind must be 'deletion' or 'insertion', found {kind!r}")
-    fill, start = (blank or "black", None) if kind == "deletion" else (None, blank or "blur")
+    blank = blank if blank is not None else "black" if kind == "deletion" else "blur"
+    fill, start = (blank, None) if kind == "deletion" else (None, blank)
     ready = intact or prepare(model, images, targets, fill, start, batch_size=batch_size, **how)
     ends = curve_ends(kind, ready)
     check_maps(maps, ready.images)

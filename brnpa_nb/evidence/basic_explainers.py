@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .harness import _logits, as_grid, grid_and_logits, in_batches, target_score, undisturbed
+from .harness import _logits, as_grid, grid_and_logits, grid_and_slope, in_batches, undisturbed
 from ..models import AttentionModel
 from ..ranking import contributions, head_weight, weighted_activity
 
@@ -157,11 +157,7 @@ def gradcam(
     read). Source: Selvaraju et al., arXiv 1610.02391.
     """
     def one(x: Tensor, y: Tensor) -> Tensor:
-        out, logits = grid_and_logits(model, x, layer, watch=True)
-        slope, = torch.autograd.grad(target_score(logits, y), out, allow_unused=True)
-        slope = torch.zeros_like(out) if slope is None else slope
-        grid, along = (as_grid(t.detach(), model, (x.shape[-2], x.shape[-1])) for t in (out, slope))
-        if not along.any() and slope.any(): raise ValueError(f"after the layer {layer!r} only a class token decides, so the logits do not depend on the grid there; name an earlier layer, the one before the last block for instance")
+        grid, along = grid_and_slope(model, x, y, layer)
         return (along.mean((2, 3), keepdim=True) * grid).sum(1)
     return _apply(one, model, images, targets, batch_size, progress, seed, "gradcam", gradients=True)
 
@@ -242,13 +238,13 @@ def rise(
 
     generator, size = torch.Generator().manual_seed(seed), (images.shape[-2], images.shape[-1])
     coarse, shifts = torch.rand(masks, cells + 1, cells + 1, generator=generator) < p, torch.rand(masks, 2, generator=generator)
-    found, seen, total = images.new_zeros(len(images), *size), images.new_zeros(size), images.new_zeros(len(images), 1, 1)
+    found, seen, total = (images.new_zeros(shape, dtype=torch.promote_types(images.dtype, torch.float32)) for shape in ((len(images), *size), size, (len(images), 1, 1)))
     with undisturbed(model), tqdm(total=masks, desc="rise", unit="mask", disable=not progress) as bar:
         for some in torch.arange(masks).split(batch_size):
-            m = rise_masks(coarse[some].to(images.device), shifts[some].to(images.device), size).to(images.dtype)
+            m = rise_masks(coarse[some].to(images.device), shifts[some].to(images.device), size).to(found)
             for i, image in enumerate(images.detach()):
-                score = _logits(model, image * m).softmax(1)[:, targets[i]]
-                found[i] += torch.einsum("m,mhw->hw", score.to(m), m[:, 0])
+                score = _logits(model, image * m.to(image)).to(found).softmax(1)[:, targets[i]]
+                found[i] += torch.einsum("m,mhw->hw", score, m[:, 0])       # a thousand summands: half precision would lose them
                 total[i] += score.sum()
             seen += m.sum((0, 1))
             bar.update(len(some))

@@ -10,7 +10,7 @@ import math
 import torch
 from torch import Tensor
 
-from .localisation import cell_shares, constant
+from .localisation import attention, cell_shares, constant
 from ..ranking import RankedMaps, weighted_activity
 
 # %% auto #0
@@ -34,6 +34,7 @@ COMMON_GRID = (14, 14)
 def _flat(maps: RankedMaps, grid: tuple[int, int]) -> Tensor:
     "(B, N, n) shares of the n cells of the common grid, in float64; NaN where the map is constant on its own grid."
     if len(grid) != 2 or min(grid) < 1 or grid[0] * grid[1] < 2: raise ValueError(f"complexity needs a grid of at least two cells, found {tuple(grid)}")
+    attention(maps)                                                        # refuses negative values
     shown = resampled(maps, grid).flatten(2).double()
     return (shown / shown.sum(-1, keepdim=True)).masked_fill(constant(maps)[..., None], torch.nan)
 
@@ -42,7 +43,7 @@ def sparsity_at(
     maps: RankedMaps,                       # B photographs, N ranks
     grid: tuple[int, int] = COMMON_GRID,    # common to all methods compared
 ) -> Tensor:                                # (B, N) in (0, 1], low is sparse; NaN where a map is constant
-    "`ranking.sparsity` at one common resolution. Source: Gomez et al., arXiv 2201.13291. Raises `ValueError` for a grid of less than two cells."
+    "`ranking.sparsity` at one common resolution. Source: Gomez et al., arXiv 2201.13291. Raises `ValueError` for a grid of less than two cells, or negative values."
     shown = _flat(maps, grid)
     return (shown / shown.amax(-1, keepdim=True)).mean(-1).float()
 

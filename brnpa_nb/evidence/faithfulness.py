@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .harness import check_images
 from .perturbation import Model, all_logits, cell_order, device_of, fill_for, is_constant, rank_one, score_copies, scores_of, step_counts, stream_scores
 from ..ranking import RankedMaps, Targets, as_targets
 
@@ -46,8 +47,8 @@ def prepare(
     batch_size: int = 32,                     # images at a time
     progress: bool = False,                   # show bars
 ) -> Intact:                                  # B, 2 B or 3 B forwards
-    "Score the intact photographs and both blank ends. Raises `ValueError` as `as_targets`, `fill_for` and `stream_scores` do."
-    images = images.detach().to(device_of(model, images))
+    "Score the intact photographs and both blank ends. Raises `ValueError` as `check_images`, `as_targets`, `fill_for` and `stream_scores` do."
+    images = check_images(images).to(device_of(model, images))
     how: dict[str, Any] = {"precision": precision, "batch_size": batch_size, "progress": progress}
     logits = all_logits(model, images, **how)
     classes = logits.argmax(1) if targets is None else as_targets(targets, logits)
@@ -202,7 +203,7 @@ def masked_scores(
     def copies(i: Tensor) -> Tensor:
         one, keep = which[i], (i < len(known))[:, None, None, None]
         few = maps._each(lambda t: t[one])
-        return ready.images[one] * torch.where(keep, masks_of(few), 1 - masks_of(few))
+        return ready.images[one] * torch.where(keep, masks_of(few), 1 - masks_of(few)).to(ready.images)
     found = ready.score.new_full((2, len(maps)), torch.nan)
     found[:, known] = stream_scores(model, copies, ready.targets[which], batch_size=batch_size, progress=progress, what="masked photographs", **ready.how).view(2, -1)
     return MaskedScores(ready.score, found[0], found[1], len(which))
@@ -210,7 +211,7 @@ def masked_scores(
 
 def average_drop(
     scores: MaskedScores, # of B photographs
-) -> Tensor:              # (B,) AD in [0, 1]: max(0, s − s_m) / s; NaN where s ≤ 0 or the map is constant
+) -> Tensor:              # (B,) AD, in [0, 1] for probabilities: max(0, s − s_m) / s; NaN where s ≤ 0 (a logit can be) or the map is constant
     "Share of the score that the mask loses; lower is better. Source: Chattopadhay et al. (Grad-CAM++), arXiv 1710.11063."
     return (scores.intact - scores.kept).clamp(min=0) / scores.intact.masked_fill(scores.intact <= 0, torch.nan)
 

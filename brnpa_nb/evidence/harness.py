@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +22,7 @@ from ..resolution import evaluating
 
 # %% auto #0
 __all__ = ['as_module', 'check_images', 'undisturbed', 'Cost', 'counting', 'chosen', 'target_score', 'in_batches', 'grid_of',
-           'as_grid', 'grid_and_logits']
+           'as_grid', 'grid_and_logits', 'grid_and_slope']
 
 # %% ../../nbs/evidence/02_harness.ipynb #2ebd7056
 class _Function(nn.Module):
@@ -35,10 +35,10 @@ class _Function(nn.Module):
 
 
 def as_module(
-    model: Any,      # a module, or a function (B, 3, H, W) → (B, K)
-) -> nn.Module:      # the module itself, or the function in one
+    model: Any,      # a module, compiled or not, or a function (B, 3, H, W) → (B, K)
+) -> nn.Module:      # the module itself as it was before `torch.compile`, or the function in one
     "Anything that gives logits, as a module. Raises `TypeError` for what cannot be called."
-    if isinstance(model, nn.Module): return model
+    if isinstance(model, nn.Module): return getattr(model, "_orig_mod", model)
     if not callable(model): raise TypeError(f"a model must be a module or a function from photographs to logits, found {_what(model)}; pass the network itself")
     return _Function(model)
 
@@ -85,6 +85,15 @@ def _same_randomness(
             yield
         finally: random.setstate(others[0]); np.random.set_state(others[1])   # noqa: NPY002
 
+# %% ../../nbs/evidence/02_harness.ipynb #779fc317
+@contextmanager
+def _as_written(
+    model: nn.Module,  # with compiled parts or without
+) -> Iterator[None]:
+    "For a `with` block, what was compiled runs without its graph, so that hooks are heard."
+    compiled = any(m._compiled_call_impl is not None or hasattr(m, "_orig_mod") for m in model.modules())
+    with torch.compiler.set_stance("force_eager") if compiled else nullcontext(): yield
+
 # %% ../../nbs/evidence/02_harness.ipynb #b75050f9
 @contextmanager
 def undisturbed(
@@ -97,8 +106,8 @@ def undisturbed(
     Parameters are frozen meanwhile: no `.grad` is ever written. Tensors made under `torch.inference_mode` must be cloned
     inside the block before a gradient is taken (`in_batches` does).
     """
-    wanted = [(p, p.requires_grad) for p in model.parameters()]
-    with _same_randomness(model, seed), _same_hooks(model), evaluating(model), torch.inference_mode(False), torch.set_grad_enabled(gradients):
+    wanted = [(p, p.requires_grad) for p in model.parameters() if not p.is_inference()]
+    with _as_written(model), _same_randomness(model, seed), _same_hooks(model), evaluating(model), torch.inference_mode(False), torch.set_grad_enabled(gradients):
         try:
             for p, _ in wanted: p.requires_grad_(False)
             yield
@@ -192,7 +201,7 @@ def in_batches(
     found = []
     with tqdm(total=len(images), desc=what, unit="photograph", disable=not progress) as bar:
         for x, y in zip(images.detach().split(batch_size), targets.split(batch_size)):
-            found.append(f(x.clone() if x.is_inference() else x, y).detach())
+            found.append(f(*(t.clone() if t.is_inference() else t for t in (x, y))).detach())
             if len(found[-1]) != len(x): raise ValueError(f"{what} gave {len(found[-1])} maps for {len(x)} photographs; it must give one each")
             bar.update(len(x))
     return torch.cat(found)
@@ -205,6 +214,7 @@ def grid_of(
     "Where the feature grid comes out. Raises `ValueError` where it cannot be known or is no part of the model."
     if layer is None and isinstance(model, AttentionModel): return model.backbone
     parts = dict(model.named_modules())
+    if isinstance(layer, str) and layer not in parts: layer = layer.removeprefix("_orig_mod.")      # a name in a compiled model
     if layer is None:
         names = [n for n, _ in model.named_children()]
         raise ValueError(f"{type(model).__name__} is not one of our models, so say which layer gives the feature grid, as in layer={names[-1] if names else 'model.layer4'!r}; its parts are {', '.join(names) or 'not to be seen'}")
@@ -248,3 +258,25 @@ def grid_and_logits(
     finally: hook.remove()
     if len(seen) != 1 or not isinstance(seen[0], Tensor): raise ValueError(f"the layer {layer if isinstance(layer, str) else type(part).__name__!r} ran {len(seen)} times in a forward pass and gave {_what(seen[-1]) if seen else 'nothing'}; name one that runs once and gives one tensor")
     return seen[0], logits
+
+# %% ../../nbs/evidence/02_harness.ipynb #8382befd
+def grid_and_slope(
+    model: nn.Module,                      # any; call this inside `undisturbed(model, gradients=True)`
+    images: Tensor,                        # (B, 3, H, W)
+    targets: Tensor,                       # (B,) long
+    layer: str | nn.Module | None = None,  # as in `grid_of`
+) -> tuple[Tensor, Tensor]:                # (B, C, h, w) the grid, and ∂ logit / ∂ grid for each photograph's target
+    "The grid and the target's slope along it. Raises `ValueError` where only a class token decides after this layer, and as `grid_and_logits` and `as_grid`."
+    out, logits = grid_and_logits(model, images, layer, watch=True)
+    slope, = torch.autograd.grad(target_score(logits, targets), out, allow_unused=True)
+    slope = torch.zeros_like(out) if slope is None else slope
+    grid, along = (as_grid(t.detach(), model, (images.shape[-2], images.shape[-1])) for t in (out, slope))
+    if not along.any() and slope.any(): raise ValueError(f"after the layer {layer!r} only a class token decides, so the logits do not depend on the grid there; name an earlier layer, the one before the last block for instance")
+    return grid, along
+
+
+def _dependent(maps: Tensor, model: nn.Module, images: Tensor, targets: Tensor, layer: str | nn.Module | None) -> Tensor:
+    "The maps (B, h, w) as they are; where all are zero because the logits do not depend on the grid, `grid_and_slope` says so."
+    if not maps.any():
+        with undisturbed(model, gradients=True): in_batches(lambda x, y: grid_and_slope(model, x, y, layer)[0], images[:1], targets[:1])
+    return maps

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from .harness import as_grid, grid_and_logits, grid_of, in_batches, target_score, undisturbed
+from .harness import _dependent, as_grid, grid_and_slope, grid_of, in_batches, undisturbed
 
 # %% auto #0
 __all__ = ['Fill', 'Layer', 'saliency', 'integrated_gradients', 'smoothgrad', 'vargrad', 'guided_backprop', 'occlusion',
@@ -300,7 +300,7 @@ def _cam(method: str, model: nn.Module, images: Tensor, targets: Tensor, layer: 
     def explain(x: Tensor, y: Tensor) -> Tensor:
         with getattr(cams, method)(model, grid, reshape_transform=_layout_of(model, x), **options) as cam, grid.register_forward_hook(_copy):
             return cam(y.tolist(), model(x.clone().requires_grad_()), normalized=False)[0]
-    with undisturbed(model, gradients=True): return _finite(in_batches(explain, images, targets, batch_size, progress, what), what)
+    with undisturbed(model, gradients=True): return _dependent(_finite(in_batches(explain, images, targets, batch_size, progress, what), what), model, images, targets, layer)
 
 # %% ../../nbs/evidence/02b_library_explainers.ipynb #00c2f85b
 def xgradcam(
@@ -354,9 +354,7 @@ def gradcam_plus_plus(
     equation 19. Needs no library. Raises `ValueError` where there is no grid.
     """
     def explain(x: Tensor, y: Tensor) -> Tensor:
-        out, logits = grid_and_logits(model, x, layer, watch=True)
-        slope, = torch.autograd.grad(target_score(logits, y), out)
-        A, g = (_layout_of(model, x)(t.detach()) for t in (out, slope))
+        A, g = grid_and_slope(model, x, y, layer)
         alpha = 1 / (2 + g * A.sum((2, 3), keepdim=True))
         return ((alpha * g.relu()).sum((2, 3), keepdim=True) * A).sum(1).relu()
     with undisturbed(model, gradients=True): return _finite(in_batches(explain, images, targets, batch_size, progress, "gradcam++"), "gradcam++")
@@ -450,10 +448,10 @@ def ablationcam(
             cam.save_activation = lambda module, args, out: setattr(cam, "activations", out.clone())
             with grid.register_forward_hook(_copy): logit = cam.activations_and_grads(x)[0, y]
             channels = cam.activations_and_grads.activations[0]              # (1, C, h, w) on the CPU
-            weights = cam.get_cam_weights(x, grid, [lambda logits: logits[y] - logit + 1], channels.numpy(), None)    # the weight is the drop
+            weights = cam.get_cam_weights(x, grid, [lambda logits: logits[y].float() - logit.float() + 1], channels.float().numpy(), None)    # the weight is the drop
             return (torch.as_tensor(weights)[..., None, None] * channels).sum(1).relu().to(x)
         finally:
             cam.activations_and_grads.release()
             library.replace_layer_recursive(model, zeroing, grid)
     with undisturbed(model), mock.patch.object(library, "tqdm", SimpleNamespace(tqdm=lambda steps: steps)):    # its bar cannot be silenced otherwise
-        return _finite(in_batches(explain, images, targets, 1, progress, "ablationcam"), "ablationcam")
+        return _dependent(_finite(in_batches(explain, images, targets, 1, progress, "ablationcam"), "ablationcam"), model, images, targets, layer)

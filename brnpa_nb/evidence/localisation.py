@@ -23,8 +23,9 @@ __all__ = ['THRESHOLDS', 'attention', 'constant', 'cell_shares', 'box_masks', 'd
 def attention(
     maps: RankedMaps, # B photographs, N ranks
 ) -> Tensor:          # (B, N, h, w), each map sums to 1; NaN where a map is zero everywhere
-    "Weights × activity of each rank as shares."
+    "Weights × activity of each rank as shares. Raises `ValueError` for negative values: shares of a sum that cancels out mean nothing."
     shown = weighted_activity(maps)
+    if (shown < 0).any(): raise ValueError(f"a map of shares must not be negative, found {shown[shown < 0].min().item():.3g}; group with signed='auto', or take the positive part first")
     total = shown.sum((-2, -1), keepdim=True)
     return shown / total.masked_fill(total == 0, torch.nan)
 
@@ -32,9 +33,9 @@ def attention(
 def constant(
     maps: RankedMaps, # B photographs, N ranks
 ) -> Tensor:          # (B, N) bool
-    "Is a map the same everywhere, to one part in a million? Such a map says nothing, and no metric has a value for it."
+    "Is a map the same everywhere, to one part in a million, or does it hold NaN? Such a map says nothing, and no metric has a value for it."
     shown = weighted_activity(maps).flatten(2)
-    return shown.amax(-1) - shown.amin(-1) <= 1e-6 * shown.amax(-1)
+    return ~(shown.amax(-1) - shown.amin(-1) > 1e-6 * shown.abs().amax(-1))
 
 
 def _telling(maps: RankedMaps) -> Tensor:
@@ -59,6 +60,7 @@ def _covered(maps: RankedMaps, masks: Tensor) -> Tensor:
     if masks.ndim not in (3, 4) or len(masks) != len(maps) or tuple(masks.shape[-2:]) != (H, W):
         raise ValueError(f"masks must be (B, H, W) or (B, M, H, W) with B = {len(maps)} and H × W = {H} × {W}, found {tuple(masks.shape)}")
     several = masks if masks.ndim == 4 else masks[:, None]
+    if masks.dtype != torch.bool and not ((masks >= 0) & (masks <= 1)).all(): raise ValueError(f"masks must be bool, or shares in [0, 1], found {masks.min().item():.3g} to {masks.max().item():.3g}; of bytes take masks > 0")
     rows, columns = (cell_shares(n, cells).to(maps.weights.device) for n, cells in zip((H, W), maps.grid))
     empty = ~(several.flatten(2) > 0).any(-1)
     return (rows @ several.to(rows) @ columns.T).masked_fill(empty.to(rows.device)[..., None, None], torch.nan)
@@ -88,7 +90,7 @@ def disc_masks(
 ) -> Tensor:                # (B, M, H, W) bool; empty where a part is not visible or outside the photograph
     "A disc around every part point. Raises `ValueError` for a radius under one pixel, which could miss every pixel's centre."
     r = torch.as_tensor(radius, device=parts.device).expand(len(parts))
-    if (r < 1).any(): raise ValueError(f"the radius of a disc must be at least 1 pixel, found {r.min().item():.3g}")
+    if not (r >= 1).all(): raise ValueError(f"the radius of a disc must be at least 1 pixel, found {r.min().item():.3g}")
     x, y = (torch.arange(n, device=parts.device) + .5 for n in (size[1], size[0]))
     squared = (x - parts[..., :1])[:, :, None] ** 2 + (y - parts[..., 1:])[..., None] ** 2
     return (squared <= r[:, None, None, None] ** 2) & visible.bool()[..., None, None]
@@ -107,7 +109,7 @@ def peaks(
 def _reach(tolerance: float | Tensor, points: Tensor) -> Tensor:
     "The tolerance as (B, 1), on the points' device."
     t = torch.as_tensor(tolerance, dtype=points.dtype, device=points.device)
-    if (t < 0).any() or t.shape not in ((), (len(points),)): raise ValueError(f"the tolerance must be a number of pixels from 0, or one a photograph ({len(points)}), found {tolerance}")
+    if not (t >= 0).all() or t.shape not in ((), (len(points),)): raise ValueError(f"the tolerance must be a number of pixels from 0, or one a photograph ({len(points)}), found {tolerance}")
     return t.expand(len(points))[:, None]
 
 
@@ -115,11 +117,12 @@ def inside_boxes(
     points: Tensor,                # (B, N, 2) x, y in pixels
     boxes: Tensor,                 # (B, 4) x, y, width, height in pixels, as CUB-200-2011 has them
     tolerance: float | Tensor = 0, # pixels from the box that still count; a number, or (B,) one a photograph
-) -> Tensor:                       # (B, N) 1 inside, 0 outside, NaN where there is no point or the box is empty
-    "Pointing game against boxes. Source: Zhang et al., arXiv 1608.00507, with 15 pixels."
+) -> Tensor:                       # (B, N) 1 inside, 0 outside, NaN where there is no point or the box is empty or unknown (NaN)
+    "Pointing game against boxes. Source: Zhang et al., arXiv 1608.00507, with 15 pixels. Raises `ValueError` for another number of boxes."
+    if boxes.shape != (len(points), 4): raise ValueError(f"expected one box (x, y, width, height) a photograph, that is ({len(points)}, 4), found {tuple(boxes.shape)}")
     low, high = boxes[:, None, :2], boxes[:, None, :2] + boxes[:, None, 2:]
     away = torch.maximum(low - points, points - high).clamp(min=0).norm(dim=-1)
-    return (away <= _reach(tolerance, points)).float().masked_fill(points.isnan().any(-1) | ~(boxes[:, None, 2:] > 0).all(-1), torch.nan)
+    return (away <= _reach(tolerance, points)).float().masked_fill(points.isnan().any(-1) | ~(boxes[:, None, 2:] > 0).all(-1) | boxes.isnan().any(-1, keepdim=True), torch.nan)
 
 
 def inside_masks(
@@ -146,16 +149,17 @@ class PartHits(NamedTuple):
 
 
 def nearest_parts(
-    points: Tensor,    # (B, N, 2) peaks: x, y in pixels
-    parts: Tensor,     # (B, M, 2) part points: x, y in pixels
-    visible: Tensor,   # (B, M) bool
-    tolerance: Tensor, # (B,) pixels
-) -> PartHits:         # for every photograph and rank
-    "The nearest visible part of each peak."
+    points: Tensor,            # (B, N, 2) peaks: x, y in pixels
+    parts: Tensor,             # (B, M, 2) part points: x, y in pixels; one that is NaN counts as not visible
+    visible: Tensor,           # (B, M) bool
+    tolerance: float | Tensor, # pixels; a number, or (B,) one a photograph
+) -> PartHits:                 # for every photograph and rank
+    "The nearest visible part of each peak. Raises `ValueError` for parts that do not fit the photographs, or a tolerance below 0."
+    if parts.ndim != 3 or parts.shape[0] != len(points) or parts.shape[1] < 1 or visible.shape != parts.shape[:2]: raise ValueError(f"expected parts ({len(points)}, M, 2) and visible ({len(points)}, M) with M ≥ 1, found {tuple(parts.shape)} and {tuple(visible.shape)}")
     distance = torch.cdist(points.double(), parts.double()).masked_fill(~visible.bool()[:, None], math.inf).nan_to_num(nan=math.inf, posinf=math.inf)
     nearest, part = distance.min(-1)
     none = nearest.isinf()
-    hit = (nearest <= tolerance.double()[:, None]).float()
+    hit = (nearest <= _reach(tolerance, points.double())).float()
     return PartHits(part.masked_fill(none, -1), hit.masked_fill(none, torch.nan), nearest.masked_fill(none, torch.nan).float())
 
 # %% ../../nbs/evidence/01_localisation.ipynb #2745ca6f

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from .harness import check_images, chosen
+from .harness import as_module, check_images, chosen
 from .statistics import summarise
 from ..ranking import RankedMaps, Targets, from_maps, weighted_activity
 from ..resolution import evaluating
@@ -173,6 +173,7 @@ def layers_of(
 
     Raises `ValueError` for a network without parameters, or for less than one layer.
     """
+    model = as_module(model)
     started = {} if images is None else _started(model, images[:1])
     def when(name: str) -> int: return started[name] if name in started or not name else when(name.rpartition(".")[0])
     owners = _owners(model) if images is None else sorted(_owners(model), key=when)
@@ -240,6 +241,7 @@ def randomised(
     if mode not in MODES: raise ValueError(f"mode must be 'cascading' or 'independent', found {mode!r}")
     if statistics not in ("reset", "estimate"): raise ValueError(f"statistics must be 'reset' or 'estimate', found {statistics!r}")
     if statistics == "estimate" and images is None: raise ValueError("statistics='estimate' measures on photographs; pass images=")
+    model = as_module(model)                                            # a compiled copy would still run the old graph
     layers = layers_of(model) if layers is None else layers
     return _copies(model, mode, seed, layers, images if statistics == "estimate" else None, batch_size)
 
@@ -249,9 +251,10 @@ def _copies(model: nn.Module, mode: str, seed: int, layers: Sequence[Layer], ima
     lost: tuple[str, ...] = ()
     for layer in layers:
         lost = lost + layer.modules if mode == "cascading" else layer.modules
-        changed = copy.deepcopy(model)
-        for name in lost: _draw(changed.get_submodule(name), seed * 1_000_003 + zlib.crc32(name.encode()))
-        if images is not None: _estimate(changed, lost, images, batch_size)
+        with torch.inference_mode(False):                               # else nobody could take a gradient of the copy
+            changed = copy.deepcopy(model)
+            for name in lost: _draw(changed.get_submodule(name), seed * 1_000_003 + zlib.crc32(name.encode()))
+            if images is not None: _estimate(changed, lost, images, batch_size)
         yield layer.name, changed
         del changed
 

@@ -116,8 +116,10 @@ def _noisy(images: Tensor, scale: float, repeats: int, seed: int, kind: str) -> 
     if repeats < 1: raise ValueError(f"repeats must be at least 1, found {repeats}")
     def noisy(k: int) -> Tensor:
         local = torch.Generator().manual_seed(seed * 1_000_003 + k)
-        drawn = torch.randn(images.shape, generator=local) if kind == "normal" else 2 * torch.rand(images.shape, generator=local) - 1
-        low, high = images.min().clamp(max=0), images.max().clamp(min=1)              # photographs stay photographs
+        draw = torch.randn if kind == "normal" else torch.rand
+        drawn = torch.stack([draw(images.shape[1:], generator=local) for _ in images])   # whatever comes after it, a photograph gets the same noise
+        if kind != "normal": drawn = 2 * drawn - 1
+        low, high = images.amin((1, 2, 3), keepdim=True).clamp(max=0), images.amax((1, 2, 3), keepdim=True).clamp(min=1)   # photographs stay photographs, each in its own range
         return (images + scale * drawn.to(images)).clamp(low, high)
     return [lambda k=k: noisy(k) for k in range(repeats)]  # type: ignore[misc]
 
