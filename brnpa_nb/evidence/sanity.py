@@ -17,7 +17,7 @@ from torch.utils.data import Dataset
 
 from .harness import as_module, check_images, chosen
 from .statistics import summarise
-from ..ranking import RankedMaps, Targets, from_maps, weighted_activity
+from ..ranking import RankedMaps, Targets, weighted_activity
 from ..resolution import evaluating
 
 # %% auto #0

@@ -29,7 +29,7 @@ def _scaled(maps: RankedMaps) -> Tensor:
     flat = high - low <= 1e-6 * high
     return (shown / high.masked_fill(flat, 1)).clamp(0, 1).masked_fill(flat, 0)
 
-
+# %% ../../nbs/views/07b_map_sheets.ipynb #67d7d528
 def _picture(fig: Figure, at: tuple[float, float, float, float], picture: Tensor, outlines: Tensor | None, name: str) -> Axes:
     "One photograph at a place in inches, with the borders of masks (M, H, W)."
     ax = _panel(fig, *at)
@@ -41,7 +41,7 @@ def _picture(fig: Figure, at: tuple[float, float, float, float], picture: Tensor
     ax.set_gid(name)
     return ax
 
-
+# %% ../../nbs/views/07b_map_sheets.ipynb #e31a9d62
 def _two_lines(text: str, width: float) -> str:
     "At most two lines of 8 points in a width in inches."
     import textwrap
