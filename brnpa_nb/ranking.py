@@ -264,7 +264,9 @@ def from_maps(
     """
     if maps.ndim != 3 or not maps.isfinite().all() or (maps < 0).any():
         raise ValueError(f"expected finite, non-negative maps (B, h, w), found shape {tuple(maps.shape)} with a minimum of {maps.min():.3g}; take .abs() or .clamp(min=0) first")
-    flat = maps.flatten(1).float()
+    wide = maps.flatten(1).to(torch.promote_types(maps.dtype, torch.float32))
+    top = wide.amax(1, keepdim=True)
+    flat = (wide / torch.where((top > 1e30) | (top < 1e-30) & (top > 0), top, 1)).float()   # extreme ones first, so that no sum overflows
     total, top = flat.sum(1, keepdim=True), flat.amax(1, keepdim=True)
     weights = (flat / total.masked_fill(total == 0, 1)).masked_fill(total == 0, 1 / flat.shape[1])
     grid = (len(maps), 1, *maps.shape[1:])

@@ -30,6 +30,7 @@ def execute(path: Path) -> None:
     from nbclient import NotebookClient
 
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])  # the kernel sees this checkout
+    os.environ.pop("MPLBACKEND", None)                                                                       # or the kernel draws nothing that could be kept
     nb = nbformat.read(path, as_version=4)
     NotebookClient(nb, timeout=900, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}).execute()
     nbformat.write(nb, path)

@@ -260,3 +260,17 @@ def test_the_randomisation_test_under_inference_mode():
     want = randomisation_test(models["average"], photos, None, explainer, layers=2)
     with torch.inference_mode(): found = randomisation_test(models["average"], photos.clone(), None, explainer, layers=2)
     for one, two in zip(found, want): torch.testing.assert_close(one.spearman, two.spearman, equal_nan=True)
+
+
+FEW = {"integrated gradients": {"steps": 3}, "smoothgrad": {"samples": 2}, "vargrad": {"samples": 2}, "occlusion": {"patch": .5, "stride": .5}, "kernelshap": {"cells": 2, "samples": 9}, "rise": {"masks": 30}}
+
+
+@pytest.mark.parametrize("name", EXPLAINERS)
+def test_one_class_for_a_batch_gives_every_photograph_its_map(name):
+    "Others gave the first photograph a map and the rest zeros, silently."
+    for needed in {"evidence": ("captum", "torchcam", "sklearn"), "ablation": ("pytorch_grad_cam",)}.get(EXPLAINERS[name].extra, ()): pytest.importorskip(needed)
+    model = models["bcnn"] if name == "bilinear" else models["brnpa"] if EXPLAINERS[name].needs == "ranks" else models["average"]
+    one, each = (explain_with(name, model, photos, targets, **FEW.get(name, {})) for targets in (2, [2, 2, 2]))
+    assert len(one) == 3 and one.provenance["targets"] == [2, 2, 2] and torch.equal(one.weights, each.weights)
+    alone = torch.cat([explain_with(name, model, photos[i:i + 1], 2, **FEW.get(name, {})).weights for i in range(3)])
+    if name != "random": torch.testing.assert_close(one.weights, alone, rtol=1e-2, atol=1e-3 * float(alone.max()))     # random: by place

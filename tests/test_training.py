@@ -71,3 +71,32 @@ def test_killed_and_resumed_is_bitwise_the_same(tmp_path):
         assert all(torch.equal(a[k], b[k]) for k in a)
     left = [p.name for p in (tmp_path / "cut").iterdir() if p.suffix != ".safetensors"]
     assert all(name.startswith(".aside-") for name in left)         # what the kill left is never taken for a result
+
+
+def test_one_whole_step_a_batch(tmp_path):
+    "Gradients that are divided but never accumulated, or an optimiser stepped twice a batch, change the averages or the count of steps that AdamW keeps."
+    import copy
+
+    from brnpa_nb.models import create_model
+    from brnpa_nb.training import CrossEntropy, Recipe, fit, lr_factor, parameter_groups
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = create_model("resnet10t", 2, output_stride=16, network_args={"channels": (8, 8, 16, 16)})
+    x, by_hand, seen, plain = torch.rand(12, 3, 32, 32, generator=torch.Generator().manual_seed(1)), copy.deepcopy(model), [], CrossEntropy(0.)
+    def loss(net, images, targets):
+        seen.append((images.clone(), targets.clone()))
+        return plain(net, images, targets)
+    recipe = Recipe(epochs=1, batch_size=4, lr=1e-3)
+    fit(model, [(x[i], i % 2) for i in range(12)], None, recipe, loss, out=tmp_path, progress=False)
+    optimizer = torch.optim.AdamW(parameter_groups(by_hand, recipe))
+    for step, (images, targets) in enumerate(seen):
+        for group in optimizer.param_groups: group["lr"] = lr_factor(step, 3, recipe.warmup) * group["base_lr"]
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(by_hand.train()(images), targets).backward()
+        optimizer.step()
+    kept, state = load_file(tmp_path / "state.safetensors"), optimizer.state_dict()["state"]
+    for i, entries in state.items():
+        assert kept[f"optimizer.{i}.step"].item() == len(seen) == 3
+        torch.testing.assert_close(kept[f"optimizer.{i}.exp_avg"], entries["exp_avg"], rtol=1e-3, atol=1e-6)
+    for a, b in zip(model.parameters(), by_hand.parameters()): torch.testing.assert_close(a.detach(), b.detach(), rtol=1e-3, atol=1e-5)

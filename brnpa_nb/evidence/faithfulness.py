@@ -209,11 +209,16 @@ def masked_scores(
     return MaskedScores(ready.score, found[0], found[1], len(which))
 
 
+def _divisor(score: Tensor) -> Tensor:
+    "(B,) scores to divide by; NaN where they are not above 0, or so near that the share would be infinite."
+    return score.masked_fill(score <= torch.finfo(score.dtype).tiny, torch.nan)
+
+
 def average_drop(
     scores: MaskedScores, # of B photographs
 ) -> Tensor:              # (B,) AD, in [0, 1] for probabilities: max(0, s − s_m) / s; NaN where s ≤ 0 (a logit can be) or the map is constant
     "Share of the score that the mask loses; lower is better. Source: Chattopadhay et al. (Grad-CAM++), arXiv 1710.11063."
-    return (scores.intact - scores.kept).clamp(min=0) / scores.intact.masked_fill(scores.intact <= 0, torch.nan)
+    return (scores.intact - scores.kept).clamp(min=0) / _divisor(scores.intact)
 
 
 def increase(
@@ -227,7 +232,7 @@ def average_drop_in_deletion(
     scores: MaskedScores, # of B photographs
 ) -> Tensor:              # (B,) ADD ≤ 1: (s − s_inv) / s; NaN where s ≤ 0 or the map is constant
     "Share of the score lost with the map's part; higher is better. Source: Jung and Oh (LIFT-CAM), arXiv 2102.05228."
-    return (scores.intact - scores.removed) / scores.intact.masked_fill(scores.intact <= 0, torch.nan)
+    return (scores.intact - scores.removed) / _divisor(scores.intact)
 
 # %% ../../nbs/evidence/04b_faithfulness.ipynb #17a88b43
 BETTER = {"DAUC": "lower", "IAUC": "higher", "DC": "higher", "IC": "higher", "AD": "lower", "IIC": "higher", "ADD": "higher"}

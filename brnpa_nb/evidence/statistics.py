@@ -20,7 +20,7 @@ __all__ = ['Summary', 'summarise', 'Spread', 'over_networks', 'paired_p', 'holm'
 class Summary(NamedTuple):
     "A mean over photographs with its 95 % interval."
     mean: float
-    low: float       # bootstrap percentile 2.5
+    low: float       # bootstrap percentile 2.5; NaN for a single photograph
     high: float      # bootstrap percentile 97.5
     n: int           # photographs with a value
     undefined: int   # photographs without one
@@ -30,12 +30,13 @@ def summarise(
     values: Tensor,          # (B,) one value a photograph; NaN: undefined
     resamples: int = 2000,   # of the bootstrap
     seed: int = 0,           # of the bootstrap
-) -> Summary:                # all NaN where no photograph has a value
-    "Mean, bootstrap 95 % interval and counts. Source: Efron's percentile bootstrap (1979)."
+) -> Summary:                # all NaN where no photograph has a value; no interval for one photograph
+    "Mean, bootstrap 95 % interval and counts. Raises `ValueError` for infinite values or no resamples. Source: Efron's percentile bootstrap (1979)."
+    if resamples < 1 or values.isinf().any(): raise ValueError(f"a mean with its interval needs at least 1 resample and finite values (NaN where undefined), found {resamples} resamples and {int(values.isinf().sum())} infinite values")
     kept = values.detach().cpu().double().flatten()
     kept = kept[~kept.isnan()]
     undefined = values.numel() - len(kept)
-    if not len(kept): return Summary(math.nan, math.nan, math.nan, 0, undefined)
+    if len(kept) < 2: return Summary(kept.sum().item() if len(kept) else math.nan, math.nan, math.nan, len(kept), undefined)
     draws = torch.randint(len(kept), (resamples, len(kept)), generator=torch.Generator().manual_seed(seed))
     low, high = kept[draws].mean(1).quantile(torch.tensor([.025, .975], dtype=torch.float64)).tolist()
     return Summary(kept.mean().item(), low, high, len(kept), undefined)

@@ -342,6 +342,8 @@ def _both_ways(pairs: Sequence[Pair], better: str) -> tuple[list[str], dict[tupl
     known = {(names.index(a), names.index(b)): d for (a, b), (_, d) in cells.items() if not math.isnan(d)}
     design = np.array([[(k == a) - (k == b) for k in range(len(names))] for a, b in known] or [[0] * len(names)])
     means = np.linalg.lstsq(design, np.array([*known.values()] or [0.]), rcond=None)[0]        # as near as it gets where some photographs are undefined
+    step = 1e-9 * float(np.abs(means).max()) or 1.
+    means = (means / step).round() * step                                                   # rounding errors must not order what is equal
     return _best_first({k: float(means[i]) if design[:, i].any() else math.nan for i, k in enumerate(names)}, better), cells
 
 # %% ../../nbs/views/07_evidence.ipynb #767c14db
@@ -420,11 +422,12 @@ def layer_figure(
         ax.plot(at, [s.mean for s in found[k]], color=colour, linestyle=dashes, marker=marker, markersize=5, linewidth=1 if looks[k] is _REST else 1.6, label=k, zorder=1 if looks[k] is _REST else 2)
     if unrelated is not None:
         level = summarise(torch.as_tensor(unrelated, dtype=torch.float64).reshape(-1))
-        ax.axhspan(level.low, level.high, color="#D0D0D0", linewidth=0, zorder=0)
+        floor, roof = _ends(level)
+        ax.axhspan(floor, roof, color="#D0D0D0", linewidth=0, zorder=0)
         ax.axhline(level.mean, color="#444444", linestyle=":", linewidth=1.2, gid="unrelated")
         bottom, ceiling = ax.get_ylim()
-        ax.set_ylim(min(bottom, level.low - .1 * (ceiling - bottom)), ceiling)
-        ax.annotate("unrelated maps", (0, level.low), (2, -3), xycoords=("axes fraction", "data"), textcoords="offset points", va="top", fontsize=8, color="#444444")
+        ax.set_ylim(min(bottom, floor - .1 * (ceiling - bottom)), ceiling)
+        ax.annotate("unrelated maps", (0, floor), (2, -3), xycoords=("axes fraction", "data"), textcoords="offset points", va="top", fontsize=8, color="#444444")
     ax.set(xlim=(-.4, len(layers) - .6), ylabel=measure)
     ax.set_xticks(range(len(layers)), [_shorten(q, 28) for q in layers], fontsize=8.5, rotation=45 if _inches(layers, 8.5) > (fig.get_figwidth() - right - .8) / len(layers) else 0)
     for tick in ax.get_xticklabels():
