@@ -149,8 +149,9 @@ def _asking(model: nn.Module, cases: Cases, rows: range, metrics: Sequence[str],
 def _fitting(asked: Asked, first: Question, others: Sequence[Callable[[], Question]]) -> tuple[Question | None, str]:
     "The first question that the explainer takes, or why it refused the first."
     reasons = []
-    for q in (first, *others):
-        question: Question = q if isinstance(q, Question) else q()
+    tries: list[Question | Callable[[], Question]] = [first, *others]
+    for q in tries:
+        question = q if isinstance(q, Question) else q()
         try: as_explain(asked, question.settings)(question.model, question.batch.images, question.targets)
         except Exception as error: reasons.append(str(error) if isinstance(error, ValueError | ImportError) else f"{type(error).__name__}: {error}")
         else: return question, ""

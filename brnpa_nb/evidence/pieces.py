@@ -158,10 +158,10 @@ def keep(
 ) -> Path:                 # the same path
     "Write a piece. Raises `OSError` where the folder cannot be written."
     about = piece._asdict()
-    return write_atomically(path, json.dumps({"checksum": _sum(about), "piece": about}, allow_nan=False).encode())
+    return write_atomically(path, json.dumps({"checksum": _sum(path, about), "piece": about}, allow_nan=False).encode())
 
 
-def _sum(about: Any) -> str: return sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+def _sum(path: str | Path, about: Any) -> str: return sha256(json.dumps([Path(path).stem, about], sort_keys=True).encode()).hexdigest()
 
 # %% ../../nbs/evidence/06d_pieces.ipynb #47fc53eb
 def kept(
@@ -175,9 +175,9 @@ def kept(
         found = json.loads(path.read_bytes())
         piece = Piece(**found["piece"])
         columns: list[Sequence[Any]] = [piece.top, *piece.values.values()]
-        whole = found["checksum"] == _sum(found["piece"]) and all(len(v) == photographs for v in columns)
+        whole = found["checksum"] == _sum(path, found["piece"]) and all(len(v) == photographs for v in columns)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error: raise ValueError(f"{path} is no piece of a comparison ({error}); delete it and it will be made again") from error
-    if not whole: raise ValueError(f"{path} has been changed or cut since it was written; delete it and it will be made again")
+    if not whole: raise ValueError(f"{path} has been changed, cut or renamed since it was written; delete it and it will be made again")
     return piece
 
 # %% ../../nbs/evidence/06d_pieces.ipynb #9407e1e0
