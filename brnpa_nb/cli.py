@@ -234,7 +234,7 @@ def compare(args: argparse.Namespace) -> None:
     if args.photos == "birds" and not (args.weights or args.model): model, head, name = shipped("birds_high"), True, "birds_high"
     else: (model, head, _), name = _explainable(args), Path(args.weights or "").stem
     if not head: raise ValueError("explainers are judged by what the network predicts, but these weights bring no classifier; train one with brnpa train, or take weights that have one")
-    steps = None if args.steps == 0 else int(args.steps) if args.steps >= 1 else args.steps
+    steps = None if args.steps == 0 else int(args.steps) if args.steps >= 1 and args.steps % 1 == 0 else args.steps   # 2.5 is refused where steps are counted
     settings = Settings(args.grid, steps, args.fill, args.start, args.score, args.precision, args.batch_size, args.explain_batch, seed=args.seed)
     cases = open_cases(args.photos, args.pictures, args.size and args.size[0], args.seed)
     explainers = "all" if args.explainers == ["all"] else args.explainers
