@@ -126,7 +126,7 @@ def unreadable(
     box = {t: t.get_window_extent() for t in words(fig)}
     level = [t for t in box if t.get_rotation() in (0, 90)]
     def meet(p: BboxBase, q: BboxBase) -> bool: return p.x0 + 1 < q.x1 and q.x0 + 1 < p.x1 and p.y0 + 2 < q.y1 and q.y0 + 2 < p.y1
-    return [*(f"small: {t.get_text()}" for t in box if t.get_fontsize() < 8),
+    return [*(f"small: {t.get_text()}" for t in box if float(t.get_fontsize()) < 8),
             *(f"cut: {t.get_text()}" for t, b in box.items() if b.x0 < -1 or b.y0 < -1 or b.x1 > fig.bbox.x1 + 1 or b.y1 > fig.bbox.y1 + 1),
             *(f"{a.get_text()!r} covers {b.get_text()!r}" for i, a in enumerate(level) for b in level[:i] if meet(box[a], box[b]))]
 
