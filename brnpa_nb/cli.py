@@ -75,6 +75,12 @@ def imagenet_names() -> list[str]:  # 1000 names, in the order of the classes
     return [info.index_to_description(i).split(",")[0] for i in range(1000)]
 
 # %% ../nbs/08_cli.ipynb #9f3a8de3
+def _side(size: tuple[int, int] | None) -> int | None:
+    "The side of square photographs; anything else is refused."
+    if size and size[0] != size[1]: raise ValueError(f"photographs are explained as squares, found a size of {size[0]}x{size[1]}; give one number")
+    return size and size[0]
+
+
 def explain(args: argparse.Namespace) -> None:
     "Explain photographs with a network."
     from tqdm.auto import tqdm
@@ -83,8 +89,7 @@ def explain(args: argparse.Namespace) -> None:
 
     if args.task != "species": return _explain_task(args)
     model, head, classes = _explainable(args)
-    side = None if args.size is None else args.size[0]
-    if args.size and args.size[0] != args.size[1]: raise ValueError(f"photographs are explained as squares, found a size of {args.size[0]}x{args.size[1]}; give one number")
+    side = _side(args.size)
     with tqdm(desc="explaining", unit=" photographs", disable=args.quiet) as bar:
         done = explain_photos(model, args.photos, args.out, side, args.batch_size, args.crop, args.on_error, head, classes, lambda n: bar.update(n - bar.n))
     figures = {"photographs": len(done.rows), "skipped": [{"file": str(p), "reason": r} for p, r in done.skipped], "out": str(done.out), "rows": done.rows}
@@ -236,7 +241,7 @@ def compare(args: argparse.Namespace) -> None:
     if not head: raise ValueError("explainers are judged by what the network predicts, but these weights bring no classifier; train one with brnpa train, or take weights that have one")
     steps = None if args.steps == 0 else int(args.steps) if args.steps >= 1 and args.steps % 1 == 0 else args.steps   # 2.5 is refused where steps are counted
     settings = Settings(args.grid, steps, args.fill, args.start, args.score, args.precision, args.batch_size, args.explain_batch, seed=args.seed)
-    cases = open_cases(args.photos, args.pictures, args.size and args.size[0], args.seed)
+    cases = open_cases(args.photos, args.pictures, _side(args.size), args.seed)
     explainers = "all" if args.explainers == ["all"] else args.explainers
     found = run_comparison({name: model}, cases, args.out, explainers, args.metrics, settings, not args.quiet, None if args.quiet else _say)
     lines = [f"{row['explainer']:22}" + "  ".join(f"{m} {row[m].split(' [')[0]}" for m in found.metrics[:4]) for row in wide_table(found)]

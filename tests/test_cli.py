@@ -88,7 +88,7 @@ def test_explain_real_photographs(resolution, tmp_path):
 
 
 def test_interrupted_explaining_leaves_whole_files(tmp_path):
-    "Ctrl-C: status 130, one line, and every file that is there can be read."
+    "Ctrl-C: status 130, one line, and every file that is there can be read. (A test run in the background would hand on that Ctrl-C is ignored.)"
     import signal
     import time
 
@@ -98,7 +98,7 @@ def test_interrupted_explaining_leaves_whole_files(tmp_path):
     (tmp_path / "photos").mkdir()
     for i in range(300): Image.new("RGB", (224, 224), (i % 255, 80, 120)).save(tmp_path / f"photos/{i}.png")
     env = os.environ | {"PYTHONPATH": str(ROOT)}
-    run = subprocess.Popen([sys.executable, "-m", "brnpa_nb.cli", "explain", tmp_path / "photos", "--model", "resnet18", "--weights", "random", "--out", tmp_path / "out", "--quiet"], stderr=subprocess.PIPE, text=True, env=env)
+    run = subprocess.Popen([sys.executable, "-m", "brnpa_nb.cli", "explain", tmp_path / "photos", "--model", "resnet18", "--weights", "random", "--out", tmp_path / "out", "--quiet"], stderr=subprocess.PIPE, text=True, env=env, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     deadline = time.monotonic() + 120
     while not list((tmp_path / "out").glob("maps/*.safetensors")) and time.monotonic() < deadline: time.sleep(.05)
     run.send_signal(signal.SIGINT)
