@@ -151,17 +151,24 @@ class Backbone(nn.Module):
         "Raises `ValueError` for anything but such photographs, and for a size that the network cannot take (naming one that it can)."
         if not isinstance(images, Tensor) or images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():
             raise ValueError(f"a backbone takes float photographs (B, 3, H, W) with values in [0, 1], found {_what(images)}; convert them first")
-        x = ((images - self.mean) / self.std).to(self.mean.dtype)
+        x = self._normalised(images)
         try: return self._aligned(self.network, x)
         except (AssertionError, RuntimeError, ValueError) as error:
             if isinstance(error, torch.cuda.OutOfMemoryError) or not (sizes := self._sizes(x)): raise
             raise ValueError(f"{self.name} cannot take photographs of {x.shape[-2]} × {x.shape[-1]} ({_line(error)}); it takes {sizes}") from error
 
+    def _normalised(self, images: Tensor) -> Tensor:
+        "(images − mean) / std in one pass: as a product and a sum, several times as fast as it stands there when channels come last."
+        wide = torch.promote_types(images.dtype, self.mean.dtype)
+        scale = 1 / self.std.to(wide)
+        return torch.addcmul(-self.mean.to(wide) * scale, images.to(wide), scale).to(self.mean.dtype)
+
     def _aligned(self, network: nn.Module, x: Tensor) -> Tensor:
         "The grid of photographs moved right and down by `margin` pixels, without the cells that have moved out of the picture."
         if not self.margin: return self._grid(network, x)
         moved, extra = nn.functional.pad(x, (self.margin, 0, self.margin, 0)), self.margin // self.stride
-        return self._grid(network, moved)[..., :-extra, :-extra]
+        whole = self._grid(network, moved)
+        return whole[..., :-extra, :-extra].contiguous(memory_format=torch.channels_last if whole.stride(1) == 1 else torch.contiguous_format)
 
     def _sizes(self, x: Tensor) -> str:
         "Which photographs it takes near the size of `x`, found by trying; an empty string when the size is not the trouble."

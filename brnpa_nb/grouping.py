@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 # %% auto #0
-__all__ = ['EPS', 'TIE', 'SLICES', 'Groups', 'group', 'Grouping']
+__all__ = ['EPS', 'TIE', 'PIECES', 'PIECE', 'Groups', 'group', 'Grouping']
 
 # %% ../nbs/01_grouping.ipynb #bece8cfd
 class Groups(NamedTuple):
@@ -29,24 +30,42 @@ class Groups(NamedTuple):
 # %% ../nbs/01_grouping.ipynb #baa8b0fc
 EPS = 1e-5        # added to every length, as in the paper
 TIE = 2.0 ** -20  # scores closer than this share of the largest activity are a tie: the first position wins
-SLICES = 64       # channels are widened and squared in this many slices, so that no copy of the features is made
+PIECES = 64       # the features are widened and squared in this many pieces, so that no copy of them is made
+PIECE = 2 ** 15   # but no piece has fewer numbers than this: small grids would pay more for the cutting than for the sums
 
 
-def _slices(
+def _in_rows(
     x: Tensor,   # (B, C, P) features
-):               # yields (start, (B, c, P)) slices in float32, or x itself where nothing must be widened
-    "Slices of channels in the dtype that is computed in."
-    if x.dtype in (torch.float32, torch.float64): yield 0, x; return
-    step = -(-x.shape[1] // SLICES)
-    for i, part in enumerate(x.split(step, dim=1)): yield i * step, part.float()
+) -> bool:       # never while a graph is traced, which must not depend on it
+    "Whether the channels of a position lie side by side in memory: channels last."
+    return not torch.compiler.is_compiling() and x.stride(1) == 1
+
+
+def _pieces(
+    x: Tensor,   # (B, C, P) features
+    dim: int,    # cut along channels (1) or positions (2)
+) -> tuple[Tensor, ...]:
+    "`x` cut into at most `PIECES`; whole while a graph is traced."
+    if torch.compiler.is_compiling(): return (x,)
+    return x.split(max(-(-x.shape[dim] // PIECES), x.shape[dim] * PIECE // x.numel(), 1), dim)
 
 # %% ../nbs/01_grouping.ipynb #5ddc8fd5
+def _wide(
+    x: Tensor,   # (B, C, P) features
+) -> tuple[int, list[int], Iterable[Tensor]]:  # along which dimension the pieces follow each other, where each begins, and they themselves
+    "Pieces in float32, one after the other; `x` itself where nothing must be widened."
+    dim = 2 if _in_rows(x) else 1
+    if x.dtype in (torch.float32, torch.float64): return dim, [0], (x,)
+    parts = _pieces(x, dim)
+    return dim, list(range(0, x.shape[dim], parts[0].shape[dim])), (p.float() for p in parts)
+
+# %% ../nbs/01_grouping.ipynb #642f2ead
 def _lengths(
     x: Tensor,   # (B, C, P) features
 ) -> Tensor:     # (B, P) ‖x_p‖, float32 or float64
     "Length of each position's vector; the subgradient at a zero vector is zero."
-    parts = x.split(-(-x.shape[1] // SLICES), dim=1)
-    squares = sum((p if p.dtype == torch.float64 else p.float()).square().sum(1) for p in parts)
+    if torch.compiler.is_compiling() or _in_rows(x): return torch.cat([torch.linalg.vector_norm(p, dim=1) for p in _wide(x)[2]], dim=1)
+    squares = sum((p if p.dtype == torch.float64 else p.float()).square().sum(1) for p in _pieces(x, 1))
     zero = squares == 0
     return squares.masked_fill(zero, 1).sqrt().masked_fill(zero, 0)
 
@@ -66,7 +85,9 @@ def _similar(
 ) -> Tensor:          # (B, P) cosine to the seed's vector
     "One matrix product: the seed's vector against every position."
     q = _at(x, seed[:, None]).transpose(1, 2).to(lengths.dtype)                   # (B, 1, C)
-    dots = sum(q[..., i:i + p.shape[1]] @ p for i, p in _slices(x))[:, 0]
+    dim, starts, parts = _wide(x)
+    if dim == 2: dots = torch.cat([q @ p for p in parts], dim=2)[:, 0]
+    else: dots = sum(q[..., i:i + p.shape[1]] @ p for i, p in zip(starts, parts))[:, 0]
     return dots / lengths / lengths.gather(1, seed[:, None])
 
 
@@ -75,7 +96,9 @@ def _pool(
     weights: Tensor,  # (B, N, P)
 ) -> Tensor:          # (B, N, C) Σ_p w_p x_p
     "All representative vectors in one matrix product."
-    return torch.cat([weights @ p.transpose(1, 2) for _, p in _slices(x)], dim=-1)
+    dim, starts, parts = _wide(x)
+    if dim == 1: return torch.cat([weights @ p.transpose(1, 2) for p in parts], dim=2)
+    return sum(weights[..., i:i + p.shape[2]] @ p.transpose(1, 2) for i, p in zip(starts, parts))
 
 # %% ../nbs/01_grouping.ipynb #181a644d
 def _kept(

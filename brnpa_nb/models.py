@@ -186,8 +186,9 @@ def explain(
     """
     if not isinstance(images, Tensor) or images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point() or not len(images):
         raise ValueError(f"explain needs float photographs (B, 3, H, W), found {tuple(images.shape) if isinstance(images, Tensor) else type(images).__name__}; add the batch dimension or divide bytes by 255")
-    if images.min() < -.01 or images.max() > 1.01:
-        raise ValueError(f"explain needs photographs in [0, 1], found {images.min():.2f} to {images.max():.2f}; do not normalise: the model does it itself")
+    low, high = images.aminmax()
+    if low < -.01 or high > 1.01:
+        raise ValueError(f"explain needs photographs in [0, 1], found {low:.2f} to {high:.2f}; do not normalise: the model does it itself")
     with evaluating(model):
         features = model.backbone(images.to(next(model.parameters()).device))
         groups = model.pooling(features)

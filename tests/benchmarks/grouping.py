@@ -4,18 +4,13 @@
 
 Ratios are of neighbours in time, and the median of them is printed. Memory: the most bytes held at once over the features' size.
 """
-import argparse
-import json
-import statistics
 import sys
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
-from time import perf_counter
 
 import torch
 
 from brnpa_nb.grouping import group
+from tests.benchmarks.timing import arguments, peak, ratio, show
 
 SHAPES = ((4, 2048, 56, 56), (8, 2048, 28, 28))
 
@@ -33,27 +28,6 @@ def plain(features: torch.Tensor, n_maps: int = 3) -> torch.Tensor:
     return torch.stack(vectors, 1)
 
 
-def seconds(f: Callable[[], object]) -> float:
-    start = perf_counter()
-    f()
-    return perf_counter() - start
-
-
-def ratio(a: Callable[[], object], b: Callable[[], object], repeats: int) -> float:
-    "Median of a's time over b's, in turn."
-    a(); b()
-    return statistics.median(seconds(a) / seconds(b) for _ in range(repeats))
-
-
-def peak(f: Callable[[], object]) -> int:
-    "Most bytes held at once while `f` runs, beyond what was there."
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile: f()
-    with tempfile.TemporaryDirectory() as folder:
-        profile.export_chrome_trace(str(Path(folder, "trace.json")))
-        events = sorted((e for e in json.loads(Path(folder, "trace.json").read_text())["traceEvents"] if e["name"] == "[memory]"), key=lambda e: e["ts"])
-    return max(e["args"]["Total Allocated"] for e in events) - (events[0]["args"]["Total Allocated"] - events[0]["args"]["Bytes"])
-
-
 def measure(shape: tuple[int, ...], layout: torch.memory_format, repeats: int) -> dict[str, float]:
     "Ratios for features of one shape and layout."
     x = torch.rand(shape).to(memory_format=layout)
@@ -66,22 +40,15 @@ def measure(shape: tuple[int, ...], layout: torch.memory_format, repeats: int) -
     return found | {"with backward: plain / ours": ratio(lambda: learn(plain), lambda: learn(ours), repeats), "with backward: bytes / features": peak(lambda: learn(ours)) / size}
 
 
-def run(repeats: int) -> dict[str, float]:
+def run(repeats: int = 5) -> dict[str, float]:
     layouts = {"": torch.contiguous_format, " channels last": torch.channels_last}
-    return {f"{shape}{name} {what}": value for shape in SHAPES for name, layout in layouts.items() for what, value in measure(shape, layout, repeats).items()}
+    return {f"grouping {shape}{name}, {what}": value for shape in SHAPES for name, layout in layouts.items() for what, value in measure(shape, layout, repeats).items()}
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--json", action="store_true")
-    args = parser.parse_args()
+    args = arguments(__doc__, 5).parse_args()
     torch.set_num_threads(args.threads)
-    found = run(args.repeats)
-    if args.json: print(json.dumps(found))
-    else:
-        for name, value in found.items(): print(f"{name:62} {value:6.2f}")
+    show(run(args.repeats), args.json)
     return 0
 
 
