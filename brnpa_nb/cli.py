@@ -25,15 +25,19 @@ if TYPE_CHECKING:
 __all__ = ['MODELS', 'demo', 'imagenet_names', 'explain', 'train', 'distil', 'evaluate', 'compare', 'fetch', 'tutorials', 'main']
 
 # %% ../nbs/08_cli.ipynb #162a4d2a
+def _speaks() -> bool:
+    "Whether this process is the first of those that run the command together."
+    return os.environ.get("RANK", "0") == "0"
+
+
 def _say(text: str) -> None:
     "A line for people: on standard error, so that `--json` stays clean."
-    print(text, file=sys.stderr, flush=True)
+    if _speaks(): print(text, file=sys.stderr, flush=True)
 
 # %% ../nbs/08_cli.ipynb #d0f4d130
 def _finish(args: argparse.Namespace, figures: dict[str, Any], lines: Sequence[str]) -> None:
     "Figures as JSON if asked for, else the lines."
-    if args.json: print(json.dumps(figures))
-    else: print("\n".join(lines))
+    if _speaks(): print(json.dumps(figures) if args.json else "\n".join(lines))
 
 # %% ../nbs/08_cli.ipynb #13a68127
 def demo(args: argparse.Namespace) -> None:
@@ -154,7 +158,7 @@ def _train(args: argparse.Namespace, model: AttentionModel, job: Training, loss:
     history = fit(model, job.train, job.valid, _recipe(args), loss, job.augment, args.out, not args.restart, args.workers, not args.quiet, order)
     kept = Path(args.out) / ("best.safetensors" if job.valid is not None else "last.safetensors")
     figures: dict[str, Any] = {"task": args.task, "model": str(kept), "history": history.rows}
-    if history.rows: save_png(plot_history(history.rows), Path(args.out) / "history.png")
+    if history.rows and _speaks(): save_png(plot_history(history.rows), Path(args.out) / "history.png")
     if job.valid is not None and history.rows: figures[history.chosen_by()] = history.best()[history.chosen_by()]
     if job.exam: figures["test"] = _scores(job.exam(load_model(kept)))
     return figures
@@ -439,7 +443,7 @@ def main(
     if os.environ.get("BRNPA_DEBUG"): args.run(args); return 0
     try: args.run(args)
     except (ValueError, OSError, ImportError) as error:
-        _say(f"brnpa: {' '.join(str(error).split())}")
+        print(f"brnpa: {' '.join(str(error).split())}", file=sys.stderr, flush=True)                 # whichever process it happened to
         return 2
     except KeyboardInterrupt:
         _say("brnpa: interrupted; run the same command again to go on")

@@ -174,9 +174,10 @@ def fit(
     """Train, validate after each epoch, keep the best and the last model, and be able to go on after a cut.
 
     At the end the model has the weights of the last epoch; those of the best are in `out`. Resuming after a cut gives what an uninterrupted run gives (on a CPU bit for bit).
-    Raises `ValueError` for a state of another recipe or model, and for a loss that is not finite.
+    Raises `ValueError` for a state of another recipe or model, for a loss that is not finite, and for processes that hold only parts of the weights (FSDP, DeepSpeed).
     """
     accelerator = _accelerator(recipe.precision)
+    _check_whole(accelerator)
     loss = loss or CrossEntropy(recipe.label_smoothing)
     pictures = _Augmented(train, augment, recipe.seed)
     if not len(pictures): raise ValueError("there is nothing to train on: the data set is empty")
@@ -195,8 +196,15 @@ def fit(
             history.rows.append(row)
             if out and accelerator.is_main_process: _keep(Path(out), model, optimizer, recipe, history)
     accelerator.unwrap_model(wrapped, keep_fp32_wrapper=False)
+    accelerator.wait_for_everyone()                                        # the first process has written what all may now read
     accelerator.free_memory()
     return history
+
+# %% ../nbs/05_training.ipynb #64a0caa0
+def _check_whole(accelerator: Any) -> None:
+    "Raise `ValueError` where a process has only a share of the weights: the state that a run goes on from would not be whole."
+    kind = accelerator.distributed_type.value
+    if kind in ("FSDP", "DEEPSPEED", "MEGATRON_LM"): raise ValueError(f"{kind} spreads the weights over processes, and checkpoints here hold a whole model; these networks fit one device, so configure plain data parallelism (accelerate config: no {kind})")
 
 # %% ../nbs/05_training.ipynb #3f374afb
 def _validation(model: AttentionModel, valid: Any, recipe: Recipe, workers: int) -> dict[str, float]:

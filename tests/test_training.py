@@ -100,3 +100,32 @@ def test_one_whole_step_a_batch(tmp_path):
         assert kept[f"optimizer.{i}.step"].item() == len(seen) == 3
         torch.testing.assert_close(kept[f"optimizer.{i}.exp_avg"], entries["exp_avg"], rtol=1e-3, atol=1e-6)
     for a, b in zip(model.parameters(), by_hand.parameters()): torch.testing.assert_close(a.detach(), b.detach(), rtol=1e-3, atol=1e-5)
+
+
+COMMANDS = '''
+import sys
+from brnpa_nb.cli import main
+if __name__ == "__main__":
+    out = sys.argv[1]
+    small = ["--pictures", "32", "--epochs", "1", "--batch-size", "16", "--quiet", "--json"]
+    assert main(["train", "birds", "--model", "convnext_atto", "--out", f"{out}/teacher", *small]) == 0
+    assert main(["distil", f"{out}/teacher/best.safetensors", "birds", "--output-stride", "16", "--out", f"{out}/student", *small]) == 0
+'''
+
+
+def test_commands_under_several_processes(tmp_path):
+    "Train and distil as `accelerate launch` and torchrun start them: one voice, the same files, the same figures (a network without batch statistics)."
+    (tmp_path / "script.py").write_text(COMMANDS)
+    launch = ["-m", "torch.distributed.run", "--nproc_per_node=2", "--rdzv_backend=c10d", "--rdzv_endpoint=localhost:0"]
+    found = {}
+    for name, how in (("one", []), ("two", launch)):
+        done = subprocess.run([sys.executable, *how, tmp_path / "script.py", tmp_path / name], env=_env() | {"ACCELERATE_USE_CPU": "true"}, capture_output=True, text=True, timeout=600)
+        assert done.returncode == 0, done.stderr
+        found[name] = [json.loads(line) for line in done.stdout.splitlines()]
+        assert len(found[name]) == 2 and done.stderr.count("drawing 40 birds") == 2   # by training and by distillation, each once
+    for one, two in zip(found["one"], found["two"]):
+        for a, b in zip(one["history"], two["history"]): assert abs(a["train_loss"] - b["train_loss"]) < 1e-3 and abs(a["valid_loss"] - b["valid_loss"]) < 1e-3
+    for part in ("teacher", "student"):
+        first, second = (load_file(tmp_path / k / part / "last.safetensors") for k in ("one", "two"))
+        for k in first: torch.testing.assert_close(first[k], second[k], atol=2e-3, rtol=1e-2)
+        assert [p.name for p in (tmp_path / "two" / part).iterdir() if p.name.startswith(".aside-")] == []
