@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable
+from functools import reduce
 from typing import NamedTuple
 
 import torch
@@ -59,13 +60,16 @@ def _wide(
     parts = _pieces(x, dim)
     return dim, list(range(0, x.shape[dim], parts[0].shape[dim])), (p.float() for p in parts)
 
+
+def _added(parts: Iterable[Tensor]) -> Tensor: return reduce(torch.add, parts)
+
 # %% ../nbs/01_grouping.ipynb #642f2ead
 def _lengths(
     x: Tensor,   # (B, C, P) features
 ) -> Tensor:     # (B, P) ‖x_p‖, float32 or float64
     "Length of each position's vector; the subgradient at a zero vector is zero."
     if torch.compiler.is_compiling() or _in_rows(x): return torch.cat([torch.linalg.vector_norm(p, dim=1) for p in _wide(x)[2]], dim=1)
-    squares = sum((p if p.dtype == torch.float64 else p.float()).square().sum(1) for p in _pieces(x, 1))
+    squares = _added((p if p.dtype == torch.float64 else p.float()).square().sum(1) for p in _pieces(x, 1))
     zero = squares == 0
     return squares.masked_fill(zero, 1).sqrt().masked_fill(zero, 0)
 
@@ -87,7 +91,7 @@ def _similar(
     q = _at(x, seed[:, None]).transpose(1, 2).to(lengths.dtype)                   # (B, 1, C)
     dim, starts, parts = _wide(x)
     if dim == 2: dots = torch.cat([q @ p for p in parts], dim=2)[:, 0]
-    else: dots = sum(q[..., i:i + p.shape[1]] @ p for i, p in zip(starts, parts))[:, 0]
+    else: dots = _added(q[..., i:i + p.shape[1]] @ p for i, p in zip(starts, parts))[:, 0]
     return dots / lengths / lengths.gather(1, seed[:, None])
 
 
@@ -98,7 +102,7 @@ def _pool(
     "All representative vectors in one matrix product."
     dim, starts, parts = _wide(x)
     if dim == 1: return torch.cat([weights @ p.transpose(1, 2) for p in parts], dim=2)
-    return sum(weights[..., i:i + p.shape[2]] @ p.transpose(1, 2) for i, p in zip(starts, parts))
+    return _added(weights[..., i:i + p.shape[2]] @ p.transpose(1, 2) for i, p in zip(starts, parts))
 
 # %% ../nbs/01_grouping.ipynb #181a644d
 def _kept(
