@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from brnpa_nb.training import Recipe
 
 # %% auto #0
-__all__ = ['MODELS', 'demo', 'imagenet_names', 'explain', 'train', 'distil', 'evaluate', 'export', 'compare', 'fetch',
-           'tutorials', 'main']
+__all__ = ['MODELS', 'demo', 'explain', 'train', 'distil', 'evaluate', 'export', 'compare', 'fetch', 'tutorials', 'main']
 
 # %% ../nbs/08_cli.ipynb #162a4d2a
 def _speaks() -> bool:
@@ -59,6 +58,7 @@ def demo(args: argparse.Namespace) -> None:
 def _explainable(args: argparse.Namespace) -> tuple[AttentionModel, bool, list[str] | None]:
     "The model to explain with, whether its head means something, and class names."
     from brnpa_nb.checkpoints import read_checkpoint
+    from brnpa_nb.explaining import imagenet_names
     from brnpa_nb.models import NoClassifier, create_model, load_model
 
     if args.weights is None: raise ValueError("say which weights: --weights pretrained (timm downloads them), --weights FILE, or --weights random")
@@ -71,13 +71,6 @@ def _explainable(args: argparse.Namespace) -> tuple[AttentionModel, bool, list[s
     try: model = create_model(args.model, None, weights=args.weights, **how)
     except NoClassifier: return create_model(args.model, 1, weights=args.weights, **how), False, None
     return model, True, imagenet_names() if model.config.n_classes == 1000 else None
-
-# %% ../nbs/08_cli.ipynb #d8de4f99
-def imagenet_names() -> list[str]:  # 1000 names, in the order of the classes
-    "What the thousand classes of ImageNet are called, as timm has them."
-    from timm.data import ImageNetInfo
-    info = ImageNetInfo()
-    return [info.index_to_description(i).split(",")[0] for i in range(1000)]
 
 # %% ../nbs/08_cli.ipynb #9f3a8de3
 def _side(size: tuple[int, int] | None) -> int | None:
