@@ -98,7 +98,7 @@ def close_calls(
         score = (1 - _kept(similarity, signed)) * score
     return close
 
-
+# %% ../nbs/03b_leaving_python.ipynb #a6593b2a
 def _same(
     expected: dict[str, Tensor], # all outputs
     found: dict[str, Tensor],    # some of them
@@ -112,7 +112,7 @@ def _same(
     worst = max(apart, key=apart.__getitem__, default="")
     return f"{worst} differing by {apart[worst]:.1e}" if worst and apart[worst] > TOLERANCE else ""
 
-
+# %% ../nbs/03b_leaving_python.ipynb #1891a9db
 def _trials(
     leaving: _Leaving,
     size: tuple[int, int], # of the example
@@ -124,7 +124,7 @@ def _trials(
     draw, grow = torch.Generator().manual_seed(0), nn.functional.interpolate
     return [torch.rand(b, 3, h, w, generator=draw) * grow(torch.rand(b, 3, 5, 5, generator=draw), (h, w)) for b, h, w in shapes]
 
-
+# %% ../nbs/03b_leaving_python.ipynb #457cecdf
 def _wrong(leaving: _Leaving, run: Callable[[Tensor], dict[str, Tensor]], trials: Sequence[Tensor]) -> str:
     "The first thing in which `run` differs from the model; empty if nothing does."
     whole, signed = _Leaving(leaving.model, tuple(OUTPUTS)).eval(), leaving.model.config.signed
@@ -155,7 +155,7 @@ def _size(model: AttentionModel, image_size: int | tuple[int, int] | None) -> tu
     if len(size) != 2 or not all(isinstance(s, int) and s > 0 for s in size): raise ValueError(f"image_size must be a side or (height, width) in pixels, found {image_size!r}")
     return size
 
-
+# %% ../nbs/03b_leaving_python.ipynb #b6d7cdc1
 def export_program(
     model: AttentionModel,                             # left as found
     image_size: int | tuple[int, int] | None = None,   # None: any size where the network takes several, else its own; a side or (H, W): photographs of this size only
@@ -174,13 +174,13 @@ def export_program(
     try: return _recorded(leaving, size, False)
     except Exception as error: raise ValueError(f"{model.backbone.name} cannot be exported ({_line(error)}); its graph must not depend on the photograph's values") from error
 
-
+# %% ../nbs/03b_leaving_python.ipynb #adecaac2
 def _shape(program: ExportedProgram) -> tuple[Any, ...]:
     "Shape of the photographs: numbers, and symbols where it is open."
     name = program.graph_signature.user_inputs[0]
     return tuple(next(n for n in program.graph.nodes if n.name == name).meta["val"].shape)
 
-
+# %% ../nbs/03b_leaving_python.ipynb #0c267273
 def size_taken(
     program: ExportedProgram,    # of `export_program`
 ) -> tuple[int, int] | None:     # (H, W) of photographs; None for any size that the network takes
@@ -211,7 +211,7 @@ def _import_onnx() -> Any:
     except ImportError as error: raise ImportError(f"ONNX needs onnx, onnxscript and onnxruntime, which could not be imported ({error}); pip install 'brnpa_nb[onnx]'") from error
     return onnxruntime
 
-
+# %% ../nbs/03b_leaving_python.ipynb #20074196
 def _onnx(program: ExportedProgram, facts: dict[str, Any]) -> bytes:
     "The program as an ONNX file, weights and facts inside. Raises `ValueError` where it would be too large, or where an operation has no ONNX counterpart."
     _import_onnx()
@@ -225,7 +225,7 @@ def _onnx(program: ExportedProgram, facts: dict[str, Any]) -> bytes:
     for name, value in facts.items(): proto.metadata_props.add(key=name, value=value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
     return proto.SerializeToString()
 
-
+# %% ../nbs/03b_leaving_python.ipynb #8dc8e68d
 def _pt2(program: ExportedProgram, facts: dict[str, Any]) -> bytes:
     "The program as PyTorch's archive, with the facts as JSON beside it; the example is left out."
     program.example_inputs = None
@@ -260,7 +260,7 @@ class OnnxFile:
             raise ValueError(f"the file cannot take photographs of shape {tuple(images.shape)} ({_line(error)}); give (B, 3, H, W) with {wanted}") from error
         return {name: torch.from_numpy(t) for name, t in zip(self.outputs, found)}
 
-
+# %% ../nbs/03b_leaving_python.ipynb #cbde2639
 def _value(text: str) -> Any:
     "A fact as it was before it became text."
     try: return json.loads(text)
