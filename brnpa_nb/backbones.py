@@ -68,11 +68,12 @@ class _Layer:
         def hook(module: nn.Module, args: tuple, out: Any) -> None:
             if threading.get_ident() != me: return
             caught.append(out)
-            raise _Reached
+            if not torch.compiler.is_compiling(): raise _Reached     # a graph that is being recorded must be left by the front door
         handle = network.get_submodule(self.layer).register_forward_hook(hook)
         try: network(x)
-        except _Reached: return caught.pop()
+        except _Reached: pass
         finally: handle.remove()
+        if caught: return caught[0]
         raise ValueError(f"the layer {self.layer!r} of {type(network).__name__} did not run; name one that its forward pass calls")
 
 # %% ../nbs/00_backbones.ipynb #dc654621

@@ -24,7 +24,14 @@ from .views.figures import overlay, save_png, to_pil
 from .views.report import code, html_report, picture, section, table
 
 # %% auto #0
-__all__ = ['SHOWN', 'save_maps', 'load_maps', 'strip', 'describe_photo', 'Explained', 'explain_photos']
+__all__ = ['SHOWN', 'imagenet_names', 'save_maps', 'load_maps', 'strip', 'describe_photo', 'Explained', 'explain_photos']
+
+# %% ../nbs/06_explaining.ipynb #b8ca8729
+def imagenet_names() -> list[str]:  # 1000 names, in the order of the classes
+    "What the thousand classes of ImageNet are called, as timm has them."
+    from timm.data import ImageNetInfo
+    info = ImageNetInfo()
+    return [info.index_to_description(i).split(",")[0] for i in range(1000)]
 
 # %% ../nbs/06_explaining.ipynb #adb8dfa8
 def save_maps(
