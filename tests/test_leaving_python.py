@@ -17,8 +17,7 @@ from torch import nn
 from brnpa_nb.backbones import create_backbone
 from brnpa_nb.checkpoints import weights_checksum
 from brnpa_nb.data.birds import Birds
-from brnpa_nb.demo import SHIPPED, shipped
-from brnpa_nb.grouping import group
+from brnpa_nb.demo import shipped
 from brnpa_nb.leaving_python import CUSTOMARY, OUTPUTS, OnnxFile, close_calls, differences, export_model, export_program, read_facts, size_taken
 from brnpa_nb.models import create_model
 from tests.build import ROOT
@@ -70,9 +69,9 @@ def agree(model, run, batches, close: int = 0) -> None:
     assert left <= close, f"{left} photographs with a close call"
 
 
-@pytest.mark.parametrize("name", SHIPPED)
-def test_shipped_models(name, tmp_path):
-    model = shipped(name)
+def test_a_shipped_model(tmp_path):
+    "The finer one; the table of the notebook has all six."
+    model = shipped("birds_high")
     path = export_model(model, tmp_path / "a.onnx")
     file = OnnxFile(path)
     assert file.facts["image_size"] == "any" and file.facts["classes"] == model.classes and file.facts["output_stride"] == model.output_stride
@@ -81,7 +80,6 @@ def test_shipped_models(name, tmp_path):
 
 NETWORKS = {
     "vit": lambda: create_model("vit_tiny_patch16_224", 5, image_size=64, network_args={"depth": 2, "embed_dim": 48, "num_heads": 3}),
-    "convnext": lambda: create_model("convnext_atto", 5, output_stride=16, network_args={"depths": (1, 1, 1, 1), "dims": (8, 16, 24, 32)}),
     "bilinear attention": lambda: create_model("resnet10t", 5, pooling="bcnn", output_stride=8, **SMALL),
 }
 
@@ -147,14 +145,6 @@ def test_the_model_is_left_as_found(tmp_path):
     assert state() == before
 
 
-def test_eager_grouping_is_what_it_was():
-    "Slices of channels are joined in graphs only: here, lengths are summed in the old order, to the last bit."
-    for c in (3, 64, 130, 512):
-        x = torch.randn(2, c, 5, 7, generator=torch.Generator().manual_seed(c)).relu()
-        squares = sum(p.square().sum(1) for p in x.flatten(2).split(-(-c // 64), dim=1))
-        assert torch.equal(group(x).activity.flatten(1), squares.sqrt() + 1e-5)
-
-
 def test_mistakes_are_one_sentence(tmp_path):
     model = create_model(create_backbone(Mine()), 3)
     with pytest.raises(ValueError, match="Peeks cannot be exported .* must not depend on the photograph's values"): export_program(create_model(create_backbone(Peeks()), 3))
@@ -173,9 +163,8 @@ def test_too_large_for_onnx(tmp_path, monkeypatch):
 
 
 @needs("weights", "resnet18_in1k.safetensors")
-@pytest.mark.parametrize("stride", (32, 8))
-def test_trained_resnet18(stride, tmp_path):
-    model = create_model("resnet18", None, output_stride=stride, weights=DATA / "weights/resnet18_in1k.safetensors")
+def test_trained_resnet18(tmp_path):
+    model = create_model("resnet18", None, output_stride=8, weights=DATA / "weights/resnet18_in1k.safetensors")
     agree(model, OnnxFile(export_model(model, tmp_path / "a.onnx")), [birds(2, 224, 224), birds(1, 160, 256), ties(128, 160)], close=2)
 
 
