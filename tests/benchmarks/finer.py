@@ -325,7 +325,7 @@ def main() -> int:
     args = parser.parse_args()
     if args.what in ("parts", "region") and not args.model: parser.error(f"{args.what} needs a MODEL trained on CUB classes")
     torch.set_num_threads(args.threads)
-    if args.what == "memory": show(training("resnet18", 8, args.repeats) | training("resnet50", 4, args.repeats), args.json); return 0
+    if args.what == "memory": show(training("resnet18", 4, args.repeats) | training("resnet50", 2, args.repeats), args.json); return 0
     with torch.no_grad():
         if args.what == "cost": show(run(args.repeats), args.json); return 0
         if args.what == "birds": found = drawn(args.choose, args.pictures)
