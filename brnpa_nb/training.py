@@ -149,12 +149,11 @@ def checkpointed(
 @contextmanager
 def _counted(model: nn.Module) -> Iterator[None]:
     "Batch statistics stay as they are: this batch has been counted."
-    norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.num_batches_tracked is not None]
-    kept = [(m.momentum, m.num_batches_tracked.clone()) for m in norms]
-    for m in norms: m.momentum = 0.
+    kept = [(m, m.momentum, count, count.clone()) for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and (count := m.num_batches_tracked) is not None]
+    for m, *_ in kept: m.momentum = 0.
     try: yield
     finally:
-        for m, (momentum, count) in zip(norms, kept): m.momentum = momentum; m.num_batches_tracked.copy_(count)
+        for m, momentum, count, was in kept: m.momentum = momentum; count.copy_(was)
 
 # %% ../nbs/05_training.ipynb #32f9cff7
 @dataclass
