@@ -137,9 +137,10 @@ def checkpointed(
 ) -> Iterator[None]:
     """For a `with` block: the network keeps what enters its blocks and computes the rest again in the backward pass.
 
-    Gradients are the same; batch statistics, too, where the backward pass runs in `fit`. Raises `ValueError` for a network that timm cannot do it for. Source: Chen et al., arXiv 1604.06174.
+    Gradients are the same; batch statistics, too, where the backward pass runs in `fit`. Raises `ValueError` for a network that timm cannot do it for, and for a grid taken from a layer inside. Source: Chen et al., arXiv 1604.06174.
     """
-    network: Any = model.backbone.network
+    network, layer = cast(Any, model.backbone.network), getattr(model.backbone._read, "layer", "")
+    if layer: raise ValueError(f"checkpointing runs block by block, so that a grid taken from layer {layer!r} might never be seen; leave checkpointing out, or take the network's own grid")
     try: network.set_grad_checkpointing(True)
     except (AttributeError, AssertionError): raise ValueError(f"{model.backbone.name} has no checkpointing (timm's set_grad_checkpointing); leave checkpointing out and take a smaller batch") from None
     try: yield
