@@ -149,7 +149,7 @@ def _train(args: argparse.Namespace, model: AttentionModel, job: Training, loss:
     from brnpa_nb.views.figures import plot_history, save_png
 
     _say(f"{len(job.train)} pictures to train on, {len(job.classes)} classes, the epoch is chosen by {'nothing: the last is kept' if job.valid is None else 'a score' if callable(job.valid) else f'{len(job.valid)} others'}")  # type: ignore[arg-type]
-    history = fit(model, job.train, job.valid, _recipe(args), loss, job.augment, args.out, not args.restart, args.workers, not args.quiet, order)
+    history = fit(model, job.train, job.valid, _recipe(args), loss, job.augment, args.out, not args.restart, args.workers, not args.quiet, order, args.checkpointing)
     kept = Path(args.out) / ("best.safetensors" if job.valid is not None else "last.safetensors")
     figures: dict[str, Any] = {"task": args.task, "model": str(kept), "history": history.rows}
     if history.rows and _speaks(): save_png(plot_history(history.rows), Path(args.out) / "history.png")
@@ -422,6 +422,7 @@ def _training_arguments(p: argparse.ArgumentParser, output_stride: int | None, l
     p.add_argument("--warmup", type=float, default=0.1, help="share of the steps in which the rate rises")
     p.add_argument("--label-smoothing", type=float, default=0.0, help="of the cross-entropy, 0 to 1")
     p.add_argument("--precision", default="no", choices=("no", "bf16", "fp16"), help="mixed precision; bf16 about halves the time where the processor knows it")
+    p.add_argument("--checkpointing", action="store_true", help="less memory, more time, the same result: features are computed again for the gradient instead of kept")
     p.add_argument("--workers", type=int, default=0, help="processes that read photographs")
     p.add_argument("--restart", action="store_true", help="start over instead of going on with what is in --out")
     p.add_argument("--quiet", action="store_true", help="no progress bar")

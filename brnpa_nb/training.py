@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sized
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -22,7 +23,7 @@ from .models import AttentionModel, save_model
 from .resolution import evaluating
 
 # %% auto #0
-__all__ = ['Loss', 'Recipe', 'lr_factor', 'CrossEntropy', 'evaluate', 'History', 'parameter_groups', 'fit']
+__all__ = ['Loss', 'Recipe', 'lr_factor', 'CrossEntropy', 'evaluate', 'checkpointed', 'History', 'parameter_groups', 'fit']
 
 # %% ../nbs/05_training.ipynb #3cbe4361
 @dataclass(frozen=True)
@@ -129,6 +130,32 @@ def _accelerator(precision: str = "no") -> Any:
     if AcceleratorState._shared_state and AcceleratorState().mixed_precision != precision: AcceleratorState._reset_state()  # it is one for the process, and refuses to change
     return Accelerator(mixed_precision=precision, dataloader_config=DataLoaderConfiguration(split_batches=True))
 
+# %% ../nbs/05_training.ipynb #fb88ae9c
+@contextmanager
+def checkpointed(
+    model: AttentionModel,  # on a network of timm
+) -> Iterator[None]:
+    """For a `with` block: the network keeps what enters its blocks and computes the rest again in the backward pass.
+
+    Gradients are the same; batch statistics, too, where the backward pass runs in `fit`. Raises `ValueError` for a network that timm cannot do it for, and for a grid taken from a layer inside. Source: Chen et al., arXiv 1604.06174.
+    """
+    network, layer = cast(Any, model.backbone.network), getattr(model.backbone._read, "layer", "")
+    if layer: raise ValueError(f"checkpointing runs block by block, so that a grid taken from layer {layer!r} might never be seen; leave checkpointing out, or take the network's own grid")
+    try: network.set_grad_checkpointing(True)
+    except (AttributeError, AssertionError): raise ValueError(f"{model.backbone.name} has no checkpointing (timm's set_grad_checkpointing); leave checkpointing out and take a smaller batch") from None
+    try: yield
+    finally: network.set_grad_checkpointing(False)
+
+
+@contextmanager
+def _counted(model: nn.Module) -> Iterator[None]:
+    "Batch statistics stay as they are: this batch has been counted."
+    kept = [(m, m.momentum, count, count.clone()) for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and (count := m.num_batches_tracked) is not None]
+    for m, *_ in kept: m.momentum = 0.
+    try: yield
+    finally:
+        for m, momentum, count, was in kept: m.momentum = momentum; count.copy_(was)
+
 # %% ../nbs/05_training.ipynb #32f9cff7
 @dataclass
 class History:
@@ -170,11 +197,12 @@ def fit(
     workers: int = 0,                   # processes that read pictures; the result does not depend on it
     progress: bool = True,              # a bar on the main process
     order: Any = None,                  # a sampler of indices with an `epoch` attribute, the same in all processes (`PKSampler`); a permutation if none
+    checkpointing: bool = False,        # compute features again for the gradient instead of keeping them all: less memory, more time, the same result
 ) -> History:                           # one row an epoch
     """Train, validate after each epoch, keep the best and the last model, and be able to go on after a cut.
 
     At the end the model has the weights of the last epoch; those of the best are in `out`. Resuming after a cut gives what an uninterrupted run gives (on a CPU bit for bit).
-    Raises `ValueError` for a state of another recipe or model, for a loss that is not finite, and for processes that hold only parts of the weights (FSDP, DeepSpeed).
+    Raises `ValueError` for a state of another recipe or model, for a loss that is not finite, for processes that hold only parts of the weights (FSDP, DeepSpeed), and as in `checkpointed`.
     """
     accelerator = _accelerator(recipe.precision)
     _check_whole(accelerator)
@@ -187,11 +215,11 @@ def fit(
     state, history = (Path(out) / "state.safetensors" if out else None), History()
     if state and resume and state.exists(): history = _restore(state, model, optimizer, recipe)
     wrapped, optimizer, loader = accelerator.prepare(model, optimizer, DataLoader(pictures, recipe.batch_size, sampler=order, num_workers=workers, drop_last=len(order) % recipe.batch_size == 1 < len(order)))
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), checkpointed(model) if checkpointing else nullcontext():
         for epoch in range(len(history), recipe.epochs):
             order.epoch = pictures.epoch = epoch
             torch.manual_seed(_mix(recipe.seed, epoch, accelerator.process_index))
-            row = _epoch(accelerator, wrapped, optimizer, loader, loss, recipe, epoch, progress)
+            row = _epoch(accelerator, wrapped, optimizer, loader, loss, recipe, epoch, progress, checkpointing)
             if valid is not None: row |= _validation(model, valid, recipe, workers)
             history.rows.append(row)
             if out and accelerator.is_main_process: _keep(Path(out), model, optimizer, recipe, history)
@@ -215,7 +243,7 @@ def _validation(model: AttentionModel, valid: Any, recipe: Recipe, workers: int)
     return {f"valid_{k}": float(v) for k, v in scores.items()}
 
 # %% ../nbs/05_training.ipynb #3b87d2f0
-def _epoch(accelerator: Any, model: nn.Module, optimizer: Any, loader: Any, loss: Loss, recipe: Recipe, epoch: int, progress: bool) -> dict[str, float]:
+def _epoch(accelerator: Any, model: nn.Module, optimizer: Any, loader: Any, loss: Loss, recipe: Recipe, epoch: int, progress: bool, recomputing: bool) -> dict[str, float]:
     "Train for one epoch; the row of the history, with sums over all processes."
     from tqdm.auto import tqdm
 
@@ -227,7 +255,7 @@ def _epoch(accelerator: Any, model: nn.Module, optimizer: Any, loader: Any, loss
         for group in optimizer.param_groups: group["lr"] = factor * group["base_lr"]
         with accelerator.autocast(): value, logits = loss(model, images.contiguous(memory_format=torch.channels_last), targets)
         if not value.isfinite(): raise ValueError(f"the loss became {value.item()} in epoch {epoch + 1}, step {step + 1}; lower lr ({recipe.lr:g}), or look for broken pictures")
-        accelerator.backward(value)
+        with _counted(model) if recomputing else nullcontext(): accelerator.backward(value)
         optimizer.step()
         optimizer.zero_grad()
         total += torch.stack([value.detach().double() * len(targets), (logits.argmax(1) == targets).sum().double(), torch.tensor(float(len(targets)), device=total.device, dtype=total.dtype)])
