@@ -71,7 +71,9 @@ def test_alone_or_in_company(name):
     together = explain(name, seed=3)
     close = {"rtol": 1e-3, "atol": 1e-5 * float(together.max()) + 1e-7}
     for size in (1, 4): torch.testing.assert_close(explain(name, seed=3, batch_size=size), together, **close)
-    torch.testing.assert_close(explain(name, photos.flip(0), classes.flip(0), seed=3).flip(0), together, **close)
+    how = {"by": "pixels"} if name == "random_map" else {}
+    if name == "random_map": assert torch.equal(explain(name, photos[:2], classes[:2], seed=3), together[:2])      # by place, unless pixels are asked for
+    torch.testing.assert_close(explain(name, photos.flip(0), classes.flip(0), seed=3, **how).flip(0), explain(name, seed=3, **how), **close)
 
 
 @pytest.mark.parametrize("name", RUN)
@@ -155,8 +157,8 @@ def test_activation_is_the_length_of_the_features():
 def test_random_and_centre():
     one, two = explain("random_map", seed=5), explain("random_map", seed=5)
     assert torch.equal(one, two) and not torch.equal(one, explain("random_map", seed=6)) and not torch.equal(one[0], one[1])
-    many = room.random_map(None, torch.rand(400, 3, 2, 2), None, grid=(4, 4))
-    assert abs(many.mean() - .5) < .02 and (many.mean(0) - .5).abs().max() < .08
+    for many in (room.random_map(None, photos[:1].expand(400, -1, -1, -1), None, grid=(4, 4)), room.random_map(None, torch.rand(400, 3, 2, 2, generator=torch.Generator().manual_seed(0)), None, grid=(4, 4), by="pixels")):
+        assert abs(many.mean() - .5) < .02 and (many.mean(0) - .5).abs().max() < .08
     bump = room.centre(None, photos, None, grid=(5, 7), sigma=.2)
     assert torch.equal(bump[0], bump[2]) and torch.allclose(bump[0], bump[0].flip(0, 1)) and int(bump[0].argmax()) == 2 * 7 + 3 and bump.max() == 1
     y, x = torch.meshgrid(*((torch.arange(n) + .5) / n - .5 for n in (5, 7)), indexing="ij")
@@ -260,8 +262,9 @@ def test_compiled_networks_are_refused_where_torch_is_too_old(how, monkeypatch):
     model, _ = compiled(how)
     assert hasattr(torch.compiler, "set_stance")
     monkeypatch.delattr(torch.compiler, "set_stance")
-    want = explain_with("gradcam", made("average"), photos, 1)                                # as before without a graph
-    if how == "whole": torch.testing.assert_close(explain_with("gradcam", model._orig_mod, photos, 1).weights, want.weights)
+    if how == "whole":                                                     # its shell is taken off: no graph is in the way
+        torch.testing.assert_close(explain_with("gradcam", model, photos, 1).weights, explain_with("gradcam", made("average"), photos, 1).weights, rtol=1e-3, atol=1e-6)
+        return
     with pytest.raises(ValueError, match="torch 2.6 or newer"): explain_with("gradcam", model, photos, 1)
 
 
@@ -283,4 +286,4 @@ def test_one_class_for_a_batch_gives_every_photograph_its_map(name):
     one, each = (explain_with(name, model, photos, targets, **FEW.get(name, {})) for targets in (2, [2, 2, 2]))
     assert len(one) == 3 and one.provenance["targets"] == [2, 2, 2] and torch.equal(one.weights, each.weights)
     alone = torch.cat([explain_with(name, model, photos[i:i + 1], 2, **FEW.get(name, {})).weights for i in range(3)])
-    torch.testing.assert_close(one.weights, alone, rtol=1e-2, atol=1e-3 * float(alone.max()))
+    if name != "random": torch.testing.assert_close(one.weights, alone, rtol=1e-2, atol=1e-3 * float(alone.max()))     # random: by place

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from ..checkpoints import write_atomically
+from .basic_explainers import random_map
 from .cases import CaseBatch, Cases
 from .explainers import _COMMON, _PACKAGES, Explainer, _check_options, _explainer, explain_with
 from .fingerprints import checksum, installed, parts_of, pixels_checksum
@@ -70,7 +71,8 @@ def as_explain(
     settings: Settings,    # its seed and batch size
 ) -> Callable[[nn.Module, Tensor, Tensor], RankedMaps]: # model, photographs, classes → maps
     "The explainer as a function, as the metrics take it."
-    given = {"batch_size": settings.explain_batch, "seed": settings.seed, **asked.options}
+    dice = {"by": "pixels"} if _explainer(asked.name).call is random_map else {}
+    given = {"batch_size": settings.explain_batch, "seed": settings.seed, **dice, **asked.options}
     return lambda model, images, classes: explain_with(asked.name, model, images, classes, **given)
 
 # %% ../../nbs/evidence/06d_pieces.ipynb #7bfd4ab2
