@@ -362,7 +362,7 @@ def _compare_arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("--size", type=_pixels, help="side of the photographs in pixels (default: 224, birds 96)")
     p.add_argument("--steps", type=float, default=25, help="of deletion and insertion: a number, a share of the cells below 1, or 0 for one cell a step")
     p.add_argument("--grid", type=_pixels, help="common grid for deletion and sparsity, 28 or 28x14 (default: the model's own)")
-    p.add_argument("--fill", default="black", choices=("black", "mean", "blur"), help="what deleted cells become")
+    p.add_argument("--fill", default="blur", choices=("black", "mean", "blur"), help="what deleted cells become")
     p.add_argument("--start", default="blur", choices=("black", "mean", "blur"), help="what insertion starts from")
     p.add_argument("--score", default="softmax", choices=("softmax", "logit"), help="what is watched")
     p.add_argument("--precision", default="fp32", choices=("fp32", "bf16"), help="of the metrics; bf16 about halves the time where the processor knows it")

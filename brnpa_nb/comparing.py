@@ -150,7 +150,8 @@ def comparison_page(
     sections: list[object] = []
     for model in _judged(found):
         heading = f" ({model})" if len(found.models) > 1 else ""
-        sections += [section(f"All metrics{heading}", "Dot and 95 % interval over the photographs; the shaded side is no better than a map that knows nothing.", *_dots(found, model)),
+        sections += [section(f"All metrics{heading}", "Dot and 95 % interval over the photographs; the shaded side is no better than a map that knows nothing. A dot is filled where its own interval clears the shade. "
+                             "The verdicts and pairs below ask photograph by photograph, which sees smaller differences, and correct for many questions; so the two may differ.", *_dots(found, model)),
                      section(f"Better than knowing nothing?{heading}", "Better than the random map and than the centred Gaussian, by a paired test on the same photographs, corrected after Holm.", _verdicts(found, model)),
                      section(f"The maps{heading}", *_sheet(found, model, models[model], cases, asked)),
                      *(section(f"{kind.capitalize()} curves{heading}", _KINDS[kind][2], _curve(found, model, kind)) for kind in _KINDS if any(k[::2] == (model, kind) for k in found.curves)),
@@ -160,10 +161,12 @@ def comparison_page(
     if found.failed: sections.append(section("Undefined", table(found.failed, "Photographs on which an explainer failed, and why; they count as undefined for it")))
     facts = {"settings": asdict(found.settings), **_made_with(models)}
     what = f"Photographs: {len(found.names)} ({found.cases}); explainers: {len(found.explainers)}; metrics: {len(found.metrics)}. Every map explains the class that the network predicts."
+    if any(kind == "deletion" for _, _, kind in found.curves): what += f" Deleted cells become {_FILLED[found.settings.fill]}."
     known = f" The mask is: {cases.region}." if cases.region else ""
     return html_report("Which explainer can be trusted here?", what + known, [*sections, section("How it was made", code(json.dumps(facts, indent=1)))], Path(path))
 
 # %% ../nbs/07d_comparing.ipynb #7df6557a
+_FILLED = {"black": "black", "mean": "the photograph's mean colour", "blur": "blurred"}
 _KINDS = {"deletion": ("lower", "share of the picture deleted", "The most salient cells go first. A map that found what counts makes the score fall at once: low is better."),
           "insertion": ("higher", "share of the picture restored", "The most salient cells come back first. A map that found what counts brings the score up at once: high is better.")}
 

@@ -37,10 +37,11 @@ def execute(path: Path) -> None:
 
 
 def drop_widgets(path: Path) -> None:
-    "Take widget views and state out of a notebook: code hosts refuse or cannot draw them; a still stands beside."
+    "Take widget views and state out of a notebook (code hosts refuse or cannot draw them; a still stands beside), and the time of day at which each cell ran."
     nb = json.loads(path.read_text(encoding="utf-8"))
     nb["metadata"].pop("widgets", None)
     for cell in nb["cells"]:
+        cell["metadata"].pop("execution", None)
         if cell["cell_type"] == "code":
             cell["outputs"] = [o for o in cell["outputs"] if not any(t in o.get("data", {}) for t in WIDGET_TYPES)]
     path.write_text(json.dumps(nb, sort_keys=True, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -71,8 +71,9 @@ def test_alone_or_in_company(name):
     together = explain(name, seed=3)
     close = {"rtol": 1e-3, "atol": 1e-5 * float(together.max()) + 1e-7}
     for size in (1, 4): torch.testing.assert_close(explain(name, seed=3, batch_size=size), together, **close)
-    if name == "random_map": assert torch.equal(explain(name, photos[:2], classes[:2], seed=3), together[:2])      # by place, as documented
-    else: torch.testing.assert_close(explain(name, photos.flip(0), classes.flip(0), seed=3).flip(0), together, **close)
+    how = {"by": "pixels"} if name == "random_map" else {}
+    if name == "random_map": assert torch.equal(explain(name, photos[:2], classes[:2], seed=3), together[:2])      # by place, unless pixels are asked for
+    torch.testing.assert_close(explain(name, photos.flip(0), classes.flip(0), seed=3, **how).flip(0), explain(name, seed=3, **how), **close)
 
 
 @pytest.mark.parametrize("name", RUN)
@@ -156,8 +157,8 @@ def test_activation_is_the_length_of_the_features():
 def test_random_and_centre():
     one, two = explain("random_map", seed=5), explain("random_map", seed=5)
     assert torch.equal(one, two) and not torch.equal(one, explain("random_map", seed=6)) and not torch.equal(one[0], one[1])
-    many = room.random_map(None, photos[:1].expand(400, -1, -1, -1), None, grid=(4, 4))
-    assert abs(many.mean() - .5) < .02 and (many.mean(0) - .5).abs().max() < .08
+    for many in (room.random_map(None, photos[:1].expand(400, -1, -1, -1), None, grid=(4, 4)), room.random_map(None, torch.rand(400, 3, 2, 2, generator=torch.Generator().manual_seed(0)), None, grid=(4, 4), by="pixels")):
+        assert abs(many.mean() - .5) < .02 and (many.mean(0) - .5).abs().max() < .08
     bump = room.centre(None, photos, None, grid=(5, 7), sigma=.2)
     assert torch.equal(bump[0], bump[2]) and torch.allclose(bump[0], bump[0].flip(0, 1)) and int(bump[0].argmax()) == 2 * 7 + 3 and bump.max() == 1
     y, x = torch.meshgrid(*((torch.arange(n) + .5) / n - .5 for n in (5, 7)), indexing="ij")
@@ -253,6 +254,18 @@ def test_compiled_networks_in_the_randomisation_test():
         torch.testing.assert_close(one.spearman, two.spearman, equal_nan=True)
     assert layers_of(model) == layers_of(inner)
     with _as_written(inner): assert F.softmax(inner.eval()(photos), 1).sum() > 0
+
+
+@pytest.mark.parametrize("how", ["whole", "in place", "a part"])
+def test_compiled_networks_are_refused_where_torch_is_too_old(how, monkeypatch):
+    "torch.compiler.set_stance came with torch 2.6; without it a graph cannot be put aside."
+    model, _ = compiled(how)
+    assert hasattr(torch.compiler, "set_stance")
+    monkeypatch.delattr(torch.compiler, "set_stance")
+    if how == "whole":                                                     # its shell is taken off: no graph is in the way
+        torch.testing.assert_close(explain_with("gradcam", model, photos, 1).weights, explain_with("gradcam", made("average"), photos, 1).weights, rtol=1e-3, atol=1e-6)
+        return
+    with pytest.raises(ValueError, match="torch 2.6 or newer"): explain_with("gradcam", model, photos, 1)
 
 
 def test_the_randomisation_test_under_inference_mode():

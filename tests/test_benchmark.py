@@ -27,6 +27,7 @@ from brnpa_nb.evidence.metrics import Settings
 from brnpa_nb.evidence.pieces import as_asked
 from brnpa_nb.models import create_model
 from tests.build import ROOT
+from tests.warm import command, in_a_process
 
 SIDE, LAYER = 24, {"layer": "1"}
 
@@ -119,6 +120,17 @@ def test_some_photographs_with_curves_and_some_without(tmp_path):
     assert not found.curves and len(found.of("energy")["noise"]) == 6
     both = compare(network(), THREE, cases=photographs(), cache=tmp_path, **HOW | {"metrics": ["DAUC", "energy"]})
     assert both.curves["model", "noise", "deletion"][1].shape == (6, 5)
+
+
+def test_neither_portion_nor_order_matters():
+    "Explainers that draw gave another map to a photograph that stood elsewhere, or had other company."
+    asked, six, how = {"noise": ("random", {"grid": 6}), "rise": ("rise", {"masks": 60, "cells": 3})}, photographs(), HOW | {"metrics": ["DAUC", "energy"]}
+    want = compare(network(), asked, cases=six, **how)
+    others = [compare(network(), asked, cases=six, **how | {"portion": n}) for n in (1, 5)]
+    back = compare(network(), asked, cases=replace(six, names=six.names[::-1], load=lambda i: six[5 - i]), **how)
+    for key, values in want.values.items():
+        for found in (*(o.values[key] for o in others), back.values[key].flip(0)): torch.testing.assert_close(found, values, rtol=1e-3, atol=1e-4, equal_nan=True)
+    assert want.values["model", "noise", "energy"].unique().numel() == 6                    # and yet every photograph has its own
 
 
 @pytest.fixture(scope="module")
@@ -374,7 +386,7 @@ def test_the_command_resumes(tmp_path):
     there = pieces(tmp_path / "out/pieces")
     assert len(there) == 3 * 2 and "about" in first.stderr
     there[0].unlink()
-    again = brnpa(*wish)
+    again = in_a_process(command, *map(str, wish))
     assert again.returncode == 0 and "5 pieces there already" in again.stderr
     one, other = (json.loads(done.stdout) for done in (first, again))
     for figures in (one, other):

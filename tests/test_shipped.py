@@ -11,7 +11,7 @@ from brnpa_nb.three_tasks import DECIDES, NETWORKS, on_parts, paired_parts, thre
 LEAST = {"species": {"accuracy": .97}, "fewshot": {"5-way 5-shot": .85, "5-way 1-shot": .60}, "reid": {"rank-1": .85, "mAP": .80}}
 
 
-@pytest.fixture(scope="module", params=NETWORKS)
+@pytest.fixture(scope="module", params=[pytest.param(task, marks=pytest.mark.xdist_group(f"exam {task}")) for task in NETWORKS])      # on one worker: taken once
 def exams(request):
     exam = open_exam(request.param, "birds", Options(seed=3))
     return request.param, [exam(shipped(name)) for name in NETWORKS[request.param]]

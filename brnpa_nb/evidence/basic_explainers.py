@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .harness import _logits, as_grid, grid_and_logits, grid_and_slope, in_batches, undisturbed
+from .harness import _logits, _seed_of, as_grid, grid_and_logits, grid_and_slope, in_batches, undisturbed
 from ..models import AttentionModel
 from ..ranking import contributions, head_weight, weighted_activity
 
@@ -179,13 +179,15 @@ def random_map(
     images: Tensor,               # (B, 3, H, W)
     targets: Tensor,              # (B,) not looked at
     *, batch_size: int = 16, progress: bool = False, # as in `brnpa`
-    seed: int = 0,                # photograph i of a call gets the i-th map of this seed, whatever it shows and however many follow
+    seed: int = 0,                # of the dice
     layer: str | nn.Module | None = None, # not needed
     grid: int | tuple[int, int] | None = None, # (h, w); None: the model's grid
+    by: str = "place",            # "place": photograph i of a call gets the i-th map of this seed; "pixels": a map of its own, from seed and pixels
 ) -> Tensor:                      # (B, h, w) in [0, 1)
-    "Uniform noise. No forward pass. Raises `ValueError` for an empty grid."
-    size, generator = _blank(model, images, grid), torch.Generator().manual_seed(seed)
-    return torch.stack([torch.rand(size, generator=generator) for _ in images]).to(images.device)
+    "Uniform noise. No forward pass. Raises `ValueError` for an empty grid or another `by`."
+    if by not in ("place", "pixels"): raise ValueError(f"by must be 'place' or 'pixels', found {by!r}")
+    size, dice = _blank(model, images, grid), torch.Generator().manual_seed(seed)
+    return torch.stack([torch.rand(size, generator=dice if by == "place" else dice.manual_seed(_seed_of(image, seed))) for image in images]).to(images.device)
 
 
 def centre(

@@ -127,7 +127,7 @@ def rehearse(
     metrics: Sequence[str],           # names out of `METRICS`
     cases: Cases,                     # the first photograph is used, others where it is refused
     settings: Settings,               # of the metrics
-    random: Mapping[str, nn.Module | None] | None = None, # name → network with random weights, to make it once
+    random: Mapping[str, Sequence[nn.Module]] | None = None, # name → networks with random weights, to make them once
 ) -> Trial:
     "Try every pair on one photograph. An explainer that does not fit a model is listed with its sentence, never dropped silently."
     trial = Trial({}, {}, [])
@@ -141,7 +141,7 @@ def rehearse(
     return trial
 
 # %% ../../nbs/evidence/07_benchmark.ipynb #55eb9797
-def _asking(model: nn.Module, cases: Cases, rows: range, metrics: Sequence[str], settings: Settings, random: nn.Module | None) -> Callable[[], Question]:
+def _asking(model: nn.Module, cases: Cases, rows: range, metrics: Sequence[str], settings: Settings, random: Sequence[nn.Module] | None) -> Callable[[], Question]:
     "Reads photographs and asks the model, when called."
     return lambda: ask(model, cases.batch(rows), metrics, settings, random)
 
@@ -182,7 +182,7 @@ def compare(
     cases: Cases,                                 # photographs and what is known about them
     settings: Settings | None = None,             # of the metrics
     cache: str | Path | None = None,              # folder in which finished pieces are kept; None: nothing is kept
-    portion: int = 8,                             # photographs a piece; explainers that draw, draw anew for each piece
+    portion: int = 8,                             # photographs a piece; the values do not depend on it, but for an explainer of your own that draws otherwise than from a photograph
     progress: bool = True,                        # a bar
     say: Callable[[str], Any] | None = print,     # told beforehand how long it takes, and what is left out
 ) -> Comparison:
@@ -242,13 +242,13 @@ def _announce(say: Callable[[str], Any], trial: Trial, missing: Sequence[Todo], 
 def _count(n: int, what: str) -> str: return f"{n} {what}{'s' * (n != 1)}"
 
 # %% ../../nbs/evidence/07_benchmark.ipynb #3abca6e5
-def _work(models: Mapping[str, nn.Module], missing: Sequence[Todo], pieces: Mapping[Todo, Piece], metrics: Sequence[str], cases: Cases, settings: Settings, random: Mapping[str, nn.Module | None]) -> Iterator[tuple[Todo, Piece]]:
+def _work(models: Mapping[str, nn.Module], missing: Sequence[Todo], pieces: Mapping[Todo, Piece], metrics: Sequence[str], cases: Cases, settings: Settings, random: Mapping[str, Sequence[nn.Module]]) -> Iterator[tuple[Todo, Piece]]:
     "Do the missing pieces, or what is missing of them, one after the other."
     for (name, rows), group in groupby(missing, key=lambda t: (t.model, t.rows)):
         question = _asking(models[name], cases, rows, metrics, settings, random[name])()
         for t in group:
             old = pieces.get(t)
-            piece = extended(old, make_piece_of_each(question, t.asked, [m for m in metrics if old is None or m not in old.values], rows.start))
+            piece = extended(old, make_piece_of_each(question, t.asked, [m for m in metrics if old is None or m not in old.values]))
             if t.path: keep(t.path, piece)
             yield t, piece
 

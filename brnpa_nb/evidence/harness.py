@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
@@ -92,6 +93,7 @@ def _as_written(
 ) -> Iterator[None]:
     "For a `with` block, what was compiled runs without its graph, so that hooks are heard."
     compiled = any(m._compiled_call_impl is not None or hasattr(m, "_orig_mod") for m in model.modules())
+    if compiled and not hasattr(torch.compiler, "set_stance"): raise ValueError(f"a compiled network is explained by torch 2.6 or newer, found {torch.__version__}; pass the network as it was before torch.compile")
     with torch.compiler.set_stance("force_eager") if compiled else nullcontext(): yield
 
 # %% ../../nbs/evidence/02_harness.ipynb #b75050f9
@@ -113,6 +115,11 @@ def undisturbed(
             yield
         finally:
             for p, found in wanted: p.requires_grad_(found)
+
+# %% ../../nbs/evidence/02_harness.ipynb #b9a0579e
+def _seed_of(image: Tensor, seed: int) -> int:
+    "A photograph's own seed, from its pixels (any shape) and the one that was asked for."
+    return zlib.crc32(image.detach().float().cpu().contiguous().numpy().tobytes(), seed % 2**32)
 
 # %% ../../nbs/evidence/02_harness.ipynb #e2c48e76
 class Cost(NamedTuple):

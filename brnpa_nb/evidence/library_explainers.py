@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 import warnings
-import zlib
 from collections import Counter
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -18,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from .harness import _dependent, as_grid, grid_and_slope, grid_of, in_batches, undisturbed
+from .harness import _dependent, _seed_of, as_grid, grid_and_slope, grid_of, in_batches, undisturbed
 
 # %% auto #0
 __all__ = ['Fill', 'Layer', 'saliency', 'integrated_gradients', 'smoothgrad', 'vargrad', 'guided_backprop', 'occlusion',
@@ -63,8 +62,7 @@ def _filling(image: Tensor, fill: Fill) -> Tensor:
 # %% ../../nbs/evidence/02b_library_explainers.ipynb #cf6e9f79
 def _start_draws(image: Tensor, seed: int) -> None:
     "Set the CPU's generator from the seed and the photograph (1, 3, H, W); called inside `undisturbed`, which puts it back."
-    pixels = image.detach().float().cpu().contiguous().numpy().tobytes()
-    torch.default_generator.manual_seed(zlib.crc32(pixels, seed % 2**32))
+    torch.default_generator.manual_seed(_seed_of(image, seed))
 
 # %% ../../nbs/evidence/02b_library_explainers.ipynb #018a203b
 def saliency(

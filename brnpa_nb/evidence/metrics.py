@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from .cases import CaseBatch, Cases
@@ -84,7 +85,7 @@ class Settings:
     "The choices behind the numbers."
     grid: tuple[int, int] | None = None  # common grid for faithfulness and complexity; None: the model's own, 14 × 14 where it has none
     steps: int | float | None = 50       # of deletion and insertion, as in `perturbation.step_counts`
-    fill: str = "black"                  # deletion: what deleted cells become
+    fill: str = "blur"                   # deletion: what deleted cells become
     start: str = "blur"                  # insertion: what it starts from
     score: str = "softmax"               # or "logit"
     precision: str = "fp32"              # of the metrics' forwards; "bf16" for long runs
@@ -94,6 +95,7 @@ class Settings:
     sigma: float = .02                   # of the noise, photographs being in [0, 1]
     repeats: int = 2                     # draws of noise
     shift: int = 4                       # pixels
+    draws: int = 1                       # networks with random weights, whose mean is taken
     seed: int = 0                        # of everything random
 
     def __post_init__(self) -> None: _check(self)
@@ -106,7 +108,7 @@ def _check(s: Settings) -> None:
     known = {"fill": FILLS, "start": FILLS, "score": ("softmax", "logit"), "precision": ("fp32", "bf16")}
     for name, words in known.items():
         if getattr(s, name) not in words: raise ValueError(f"{name} must be one of {', '.join(words)}, found {getattr(s, name)!r}")
-    for name in ("batch_size", "explain_batch", "repeats", "shift"):
+    for name in ("batch_size", "explain_batch", "repeats", "shift", "draws"):
         if getattr(s, name) < 1: raise ValueError(f"{name} must be at least 1, found {getattr(s, name)}")
     if not 0 < s.threshold < 1 or not s.sigma >= 0: raise ValueError(f"threshold must be in (0, 1) and sigma at least 0, found {s.threshold} and {s.sigma}")
 
@@ -140,17 +142,17 @@ class Question:
     top: Tensor                      # (B,) float, their logits
     settings: Settings
     intact: Intact | None            # scores of the intact and the blank photographs; None where no metric needs them
-    random_model: nn.Module | None   # the same network with random weights; None where no metric needs it
+    random_models: Sequence[nn.Module] # the same network with random weights, `settings.draws` times; none where no metric needs them
 
 # %% ../../nbs/evidence/06b_metrics.ipynb #ea0a90a8
 def with_random_weights(
     model: nn.Module,        # trained; not touched
     metrics: Sequence[str],  # what will be measured
-    settings: Settings,      # the seed
-) -> nn.Module | None:       # a copy; None where no metric asks for it
-    "The same network with every layer drawn anew. Source: Adebayo et al., arXiv 1810.03292."
-    if all(METRICS[m].family != "sanity" for m in metrics): return None
-    return deque(randomised(model, "cascading", settings.seed), maxlen=1)[0][1]     # only the last is kept
+    settings: Settings,      # how many, and the seed
+) -> list[nn.Module]:        # copies; none where no metric asks for them
+    "The same network with every layer drawn anew, as often as `settings.draws` says. Source: Adebayo et al., arXiv 1810.03292."
+    if all(METRICS[m].family != "sanity" for m in metrics): return []
+    return [deque(randomised(model, "cascading", 1000 * settings.seed + k), maxlen=1)[0][1] for k in range(settings.draws)]     # only the last of each is kept
 
 # %% ../../nbs/evidence/06b_metrics.ipynb #899d7e05
 def ask(
@@ -158,7 +160,7 @@ def ask(
     batch: CaseBatch,                     # photographs
     metrics: Sequence[str],               # what will be measured
     settings: Settings,                   # how
-    random_model: nn.Module | None = None, # from `with_random_weights`, to make it once for all photographs
+    random_models: Sequence[nn.Module] | None = None, # from `with_random_weights`, to make them once for all photographs
 ) -> Question:
     "What all explainers share. Raises `ValueError` for a model that gives no finite logits (B, K)."
     s, families = settings, {METRICS[m].family for m in metrics}
@@ -166,7 +168,7 @@ def ask(
     with undisturbed(model): top, targets = all_logits(model, images, batch_size=s.batch_size).max(1)
     if not top.isfinite().all(): raise ValueError(f"{type(model).__name__} gives infinite logits, so no class can be told; check its weights and the photographs' range")
     ready = prepare(model, images, targets, s.fill, s.start, s.score, s.precision, s.batch_size) if "faithfulness" in families else None
-    return Question(model, batch._replace(images=images), targets, top, s, ready, random_model if random_model is not None else with_random_weights(model, metrics, s))
+    return Question(model, batch._replace(images=images), targets, top, s, ready, with_random_weights(model, metrics, s) if random_models is None else random_models)
 
 # %% ../../nbs/evidence/06b_metrics.ipynb #a80cb963
 Explain = Callable[[nn.Module, Tensor, Tensor], RankedMaps]
@@ -213,9 +215,10 @@ def _stable(q: Question, maps: RankedMaps, wanted: Sequence[str], explain: Expla
 
 
 def _sane(q: Question, maps: RankedMaps, wanted: Sequence[str], explain: Explain | None) -> dict[str, Any]:
-    "Against the network with random weights."
-    assert explain is not None and q.random_model is not None
-    return {"randomisation": rank_correlation(rank_one(maps), rank_one(explain(q.random_model, q.batch.images, q.targets))).abs()}
+    "Against networks with random weights; the mean over those whose map is not constant, NaN where all are."
+    assert explain is not None and q.random_models
+    each = [rank_correlation(rank_one(maps), rank_one(explain(net, q.batch.images, q.targets))).abs() for net in q.random_models]
+    return {"randomisation": torch.stack(each).nanmean(0)}
 
 # %% ../../nbs/evidence/06b_metrics.ipynb #3ef0bf22
 _FAMILIES: dict[str, Callable[[Question, RankedMaps, Sequence[str], Explain | None], dict[str, Any]]] = {

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from ..checkpoints import write_atomically
+from .basic_explainers import random_map
 from .cases import CaseBatch, Cases
 from .explainers import _COMMON, _PACKAGES, Explainer, _check_options, _explainer, explain_with
 from .fingerprints import checksum, installed, parts_of, pixels_checksum
@@ -68,11 +69,10 @@ def _one(label: str, wish: Wish) -> Asked:
 def as_explain(
     asked: Asked,          # the explainer
     settings: Settings,    # its seed and batch size
-    start: int = 0,        # position of the first photograph
 ) -> Callable[[nn.Module, Tensor, Tensor], RankedMaps]: # model, photographs, classes → maps
     "The explainer as a function, as the metrics take it."
-    given = {"batch_size": settings.explain_batch, "seed": settings.seed, **asked.options}
-    given["seed"] += start
+    dice = {"by": "pixels"} if _explainer(asked.name).call is random_map else {}
+    given = {"batch_size": settings.explain_batch, "seed": settings.seed, **dice, **asked.options}
     return lambda model, images, classes: explain_with(asked.name, model, images, classes, **given)
 
 # %% ../../nbs/evidence/06d_pieces.ipynb #7bfd4ab2
@@ -88,13 +88,12 @@ def piece_name(
     asked: Asked,          # explainer and options
     photographs: str,      # from `pixels_checksum`
     settings: Settings,    # of the metrics
-    start: int,            # position of the first photograph, on which seeds depend
     parts: Mapping[int, str] | None = None, # from `parts_of`, for an option that is a layer of the network
 ) -> str:                  # 32 hexadecimal digits
     "A checksum over what the values of a piece depend on."
     explainer = _explainer(asked.name)
     made_with = [installed(p) for p in ("brnpa_nb", "torch", "numpy", *_PACKAGES.get(explainer.extra or "", ()))]
-    return checksum([made_with, network, explainer.name, explainer.call, asked.options, asdict(settings), photographs, start], parts)
+    return checksum([made_with, network, explainer.name, explainer.call, asked.options, asdict(settings), photographs], parts)
 
 # %% ../../nbs/evidence/06d_pieces.ipynb #465b7e74
 class Piece(NamedTuple):
@@ -111,10 +110,9 @@ def make_piece(
     question: Question,      # from `ask`
     asked: Asked,            # the explainer
     metrics: Sequence[str],  # names out of `METRICS`
-    start: int = 0,          # position of the first photograph
 ) -> Piece:
     "Explain a few photographs and measure the maps. Raises what the explainer or a metric raises."
-    explain, began = as_explain(asked, question.settings, start), perf_counter()
+    explain, began = as_explain(asked, question.settings), perf_counter()
     maps = explain(question.model, question.batch.images, question.targets)
     found = measure(question, maps, metrics, explain)
     curves = {k: [_plain(c.fraction), [_plain(row) for row in c.score.cpu()]] for k, c in found.curves.items()}
@@ -127,14 +125,14 @@ def _plain(values: Tensor) -> list[float | None]:
 
 # %% ../../nbs/evidence/06d_pieces.ipynb #f437ca8c
 def make_piece_of_each(
-    question: Question, asked: Asked, metrics: Sequence[str], start: int = 0, # as in `make_piece`
+    question: Question, asked: Asked, metrics: Sequence[str], # as in `make_piece`
 ) -> Piece:
     "As `make_piece`; photographs that raise `ValueError` are undefined and listed in `failed`."
-    try: return make_piece(question, asked, metrics, start)
+    try: return make_piece(question, asked, metrics)
     except ValueError as error:
         if len(question.targets) == 1: return Piece({m: [None] for m in metrics}, {}, [0, 0, 0.], 0., question.top.tolist(), [[0, str(error)]])
-    alone = [ask(question.model, _only(question.batch, i), metrics, question.settings, question.random_model) for i in range(len(question.targets))]
-    return joined([make_piece_of_each(q, asked, metrics, start + i) for i, q in enumerate(alone)])
+    alone = [ask(question.model, _only(question.batch, i), metrics, question.settings, question.random_models) for i in range(len(question.targets))]
+    return joined([make_piece_of_each(q, asked, metrics) for q in alone])
 
 
 def _only(batch: CaseBatch, i: int) -> CaseBatch: return CaseBatch(*(None if t is None else t[i:i + 1] for t in batch))  # type: ignore[arg-type]
@@ -219,7 +217,7 @@ def plan(
         seen = pixels_checksum(batch) if cache else ""
         for n in models:
             for a in asked:
-                key = piece_name(networks[n][0], a, seen, settings, start, networks[n][1]) if cache else ""
+                key = piece_name(networks[n][0], a, seen, settings, networks[n][1]) if cache else ""
                 todo.append(Todo(n, a, rows, cache / key[:2] / f"{key}.json" if cache else None))
     return todo
 

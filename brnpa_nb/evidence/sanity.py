@@ -354,9 +354,11 @@ def finding(
     s = summarise(getattr(row, measure))
     verdict = "undefined" if not s.n else "insensitive" if s.low > limit else "turned over" if s.high < -limit else "sensitive" if s.low > -limit and s.high < limit else "undecided"
     why = _MEANING[verdict]
-    if s.n and s.n < least: verdict, why = "undecided", f"this cannot be decided: there are fewer than {least} photographs"
+    if s.n and s.n < least: verdict, why = "undecided", f"this cannot be decided: {least} photographs with a value are needed and {least - s.n} are missing" + (f", since {s.undefined} of {s.n + s.undefined} have none" if s.undefined else "")
     if s.n and row.fitted < .9: verdict, why = "undecided", f"this cannot be decided: only {100 * row.fitted:.0f} % of the shuffled labels were learned"
-    lost = {"labels": "Trained on shuffled labels", "cascading": f"Without the trained weights from the head down to {row.layer}", "independent": f"Without the trained weights of {row.layer}"}.get(row.mode, f"Against {row.layer}")
+    first, _, last = row.layer.partition(" … ")                                    # several layers that go together
+    lost = {"labels": "Trained on shuffled labels", "cascading": f"Without the trained weights from the head down to {last or first}", "independent": f"Without the trained weights of {f'{first} to {last}' if last else first}"}.get(row.mode, f"Against {row.layer}")
+    if row.layer == "none": lost, why = "Explained a second time, with nothing lost", why.partition(":")[0]
     name = {"spearman": "Spearman", "ssim": "SSIM"}[measure]
     return Finding(verdict, *s, f"{lost}, {why} ({name} {s.mean:.2f}, 95 % interval {s.low:.2f} to {s.high:.2f}, {s.n} photographs, {s.undefined} undefined).")
 

@@ -238,9 +238,15 @@ def _key(fig: Figure, left: float, reference: Sequence[str]) -> None:
     for x, face, text in ((left, _LINES[1][0], "beats every reference"), (left + 1.75, "white", "does not, or not surely")):
         fig.add_artist(Line2D([x / w], [.16 / h], marker="o", linestyle="", color=_LINES[1][0], markerfacecolor=face, markersize=6, markeredgewidth=1.4))
         _say(fig, x + .1, .16, text, 8.5)
-    from matplotlib.patches import Rectangle
-    fig.add_artist(Rectangle(((left + 3.55) / w, .09 / h), .25 / w, .14 / h, transform=fig.transFigure, color="#E8E8E8"))
+    _swatch(fig, left + 3.55, "#E8E8E8")
     _say(fig, left + 3.87, .16, f"no better than {' or '.join(reference)}", 8.5)
+
+
+def _swatch(fig: Figure, left: float, colour: str) -> None:
+    "What an area's colour means: a patch at the foot, before the words."
+    from matplotlib.patches import Rectangle
+    w, h = fig.get_size_inches()
+    fig.add_artist(Rectangle((left / w, .09 / h), .25 / w, .14 / h, transform=fig.transFigure, color=colour))
 
 # %% ../../nbs/views/07_evidence.ipynb #409af32e
 def _lost(s: Summary | Spread) -> str:
@@ -410,7 +416,8 @@ def layer_figure(
     texts = dict(zip(order, _numbers([found[k][last[k]].mean for k in order])))
     gone = {k: sum(s.undefined for s in found[k]) for k in rows}
     labels = {k: f"{_shorten(k, 28)}  {texts[k]}" + (f"  ({gone[k]} of {gone[k] + sum(s.n for s in found[k])} undefined)" if gone[k] else "") for k in order}
-    right, low = .8 + _inches([*labels.values()], 8.5), .45 + .71 * _inches(layers, 8.5)
+    foot = .14 if unrelated is None else .36
+    right, low = .8 + _inches([*labels.values()], 8.5), .31 + foot + .71 * _inches(layers, 8.5)
     height = max(2.6, .17 * len(order) + .1)
     fig = _figure(max(_PAGE, right + 3.6), height + low + .45)
     ax = _axes(_panel(fig, .7, low, fig.get_figwidth() - right - .7, height), "")
@@ -425,15 +432,14 @@ def layer_figure(
         floor, roof = _ends(level)
         ax.axhspan(floor, roof, color="#D0D0D0", linewidth=0, zorder=0)
         ax.axhline(level.mean, color="#444444", linestyle=":", linewidth=1.2, gid="unrelated")
-        bottom, ceiling = ax.get_ylim()
-        ax.set_ylim(min(bottom, floor - .1 * (ceiling - bottom)), ceiling)
-        ax.annotate("unrelated maps", (0, floor), (2, -3), xycoords=("axes fraction", "data"), textcoords="offset points", va="top", fontsize=8, color="#444444")
+        _swatch(fig, .7, "#D0D0D0")
+        _say(fig, 1.02, .16, "unrelated maps", 8.5)
     ax.set(xlim=(-.4, len(layers) - .6), ylabel=measure)
     ax.set_xticks(range(len(layers)), [_shorten(q, 28) for q in layers], fontsize=8.5, rotation=45 if _inches(layers, 8.5) > (fig.get_figwidth() - right - .8) / len(layers) else 0)
     for tick in ax.get_xticklabels():
         tick.set_parse_math(False)
         if tick.get_rotation(): tick.set(ha="right", rotation_mode="anchor")
     _name_lines(ax, {k: (last[k] + .3 * ((list(rows).index(k) + .5) / len(rows) - .5), found[k][last[k]].mean) for k in order}, labels, looks, markers=True)
-    _say(fig, .7, .14, step)
+    _say(fig, .7, foot, step)
     _say(fig, .7, fig.get_figheight() - .16, title, 11)
     return fig

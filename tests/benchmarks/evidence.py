@@ -69,7 +69,7 @@ def main() -> int:
     exact, model = load(), in_bfloat16(load())
     changed, score = what_it_changes(exact, model, cases), accuracy(model, cases)
     metrics = [m for m in METRICS if METRICS[m].family != "stability" and (m != "part hit" or args.what == "cub")]
-    found = run_comparison({args.what: model}, cases, args.out, [*MAPS, *MORE[args.what]], metrics, Settings(steps=args.steps, seed=0), False, lambda text: print(text, file=sys.stderr, flush=True))
+    found = run_comparison({args.what: model}, cases, args.out, [*MAPS, *MORE[args.what]], metrics, Settings(steps=args.steps, fill="black", seed=0), False, lambda text: print(text, file=sys.stderr, flush=True))
     figures = as_figures(found) | {"bfloat16 against float32": changed, "accuracy": score, "better than random and centre": {m: beats_nothing(found, m) for m in found.metrics}}
     if args.json: print(json.dumps(figures)); return 0
     print(changed, score)
