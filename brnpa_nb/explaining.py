@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import json
 import os
 import tempfile
@@ -21,22 +22,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor
 
-from .checkpoints import read_checkpoint, save_checkpoint, weights_checksum
+from .checkpoints import read_checkpoint, save_checkpoint, weights_checksum, write_atomically
 from .data.photos import Photo, Photos, file_checksum, find_photos, to_original
 from .evidence.localisation import peaks
 from .grouping import Groups
 from .models import AttentionModel, describe
 from .ranking import RankedMaps, activity_shares, composite, display_maps, linear_layer, rank_logits
 from .shards import MapStore, check_facts, make_plan, name_text, open_maps, pack_groups, shard_fault, write_shard
-from .views.figures import overlay, save_png, to_pil
+from .views.figures import overlay, to_pil
 from .views.report import code, html_report, picture, section, table
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 # %% auto #0
-__all__ = ['PRECISIONS', 'SHOWN', 'save_maps', 'load_maps', 'strip', 'describe_photos', 'explainer', 'Processes', 'processes',
-           'Explained', 'explain_photos']
+__all__ = ['PRECISIONS', 'SHOWN', 'save_maps', 'load_maps', 'strip', 'save_jpeg', 'describe_photos', 'explainer', 'Processes',
+           'processes', 'Explained', 'explain_photos']
 
 # %% ../nbs/06_explaining.ipynb #adb8dfa8
 def save_maps(
@@ -79,6 +80,16 @@ def strip(
         while text and draw.textlength(text, font) > width: text = text[:-2].rstrip() + "…" if len(text) > 2 else ""
         draw.text((i * (width + 6) + 1, 3), text, "black", font)
     return sheet
+
+# %% ../nbs/06_explaining.ipynb #6a99b254
+def save_jpeg(
+    sheet: Any,         # a Pillow picture
+    path: str | Path,
+) -> Path:              # the same path
+    "A picture as JPEG, without colour subsampling, written whole or not at all."
+    out = io.BytesIO()
+    sheet.convert("RGB").save(out, "JPEG", quality=90, subsampling=0)
+    return write_atomically(path, out.getvalue())
 
 # %% ../nbs/06_explaining.ipynb #22c9116e
 def describe_photos(
@@ -347,12 +358,12 @@ def _draw(store: MapStore, i: int, row: dict[str, Any]) -> Path | None:
     photo, trouble = store.photograph(i)
     if photo is None or trouble: return None
     label = f"{row['prediction']} {100 * row['probability']:.0f} %" if "prediction" in row else photo.path.stem
-    return save_png(strip(store[i], photo.image, label), store.folder / "pictures" / f"{i:05d}_{photo.path.stem[:80]}.png")
+    return save_jpeg(strip(store[i], photo.image, label), store.folder / "pictures" / f"{i:05d}_{photo.path.stem[:80]}.jpg")
 
 # %% ../nbs/06_explaining.ipynb #57949ea3
 def _page(done: Explained, strips: Sequence[tuple[dict[str, Any], Path]], plan: dict[str, Any]) -> Path:
     "The page of all photographs, or of the first hundred."
-    shown = [picture(p.read_bytes(), f"ranked attention maps of {r['photograph']}", r["photograph"], jpeg=True) for r, p in strips]
+    shown = [picture(p.read_bytes(), f"ranked attention maps of {r['photograph']}", r["photograph"]) for r, p in strips]
     columns = ("photograph", "prediction", "probability")
     short = [{k: v for k, v in r.items() if k in columns or k.startswith("activity")} for r in done.rows[:SHOWN]]
     sections = [section("Ranked maps", "Rank 1 grows from the strongest position; the number is the share of the photograph's activity that the rank explains.", *shown)] if shown else []

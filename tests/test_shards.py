@@ -43,7 +43,7 @@ def whole(tmp_path_factory):
     return home
 
 
-def arguments(home, out): return ["brnpa_nb.cli", "explain", home / "photos", "--weights", home / "model.safetensors", "--size", "64", "--shard-size", "8", "--batch-size", "4", "--out", out, "--quiet"]
+def arguments(home, out): return ["brnpa_nb.cli", "explain", home / "photos", "--weights", home / "model.safetensors", "--size", "64", "--shard-size", "8", "--batch-size", "4", "--pictures", "5", "--out", out, "--quiet"]
 def command(home, out): return [sys.executable, "-m", *map(str, arguments(home, out))]
 
 
@@ -62,7 +62,7 @@ def test_killed_and_resumed_is_bitwise_the_same(whole, tmp_path):
     assert again.returncode == 0, again.stderr
     assert shards(tmp_path / "out") == shards(whole / "out")
     assert {p: p.stat().st_mtime_ns for p in kept} == kept                         # finished shards were not made again
-    for name in ("table.csv", "skipped.csv", "pictures/00000_0000.png"): assert (tmp_path / "out" / name).read_bytes() == (whole / "out" / name).read_bytes()
+    for name in ("table.csv", "skipped.csv", "pictures/00000_0000.jpg"): assert (tmp_path / "out" / name).read_bytes() == (whole / "out" / name).read_bytes()
 
 
 def test_accelerate_launch_gives_what_one_process_gives(whole, tmp_path):
@@ -71,7 +71,7 @@ def test_accelerate_launch_gives_what_one_process_gives(whole, tmp_path):
     assert two.returncode == 0, two.stderr
     assert two.stdout.count("58 photographs explained, 2 left out") == 1           # one process speaks
     assert shards(tmp_path / "out") == shards(whole / "out")
-    for name in ("table.csv", "skipped.csv", "pictures/00000_0000.png", "index.html"): assert (tmp_path / "out" / name).exists()
+    for name in ("table.csv", "skipped.csv", "pictures/00000_0000.jpg", "index.html"): assert (tmp_path / "out" / name).exists()
     assert (tmp_path / "out/table.csv").read_bytes() == (whole / "out/table.csv").read_bytes()
 
 
