@@ -89,18 +89,13 @@ def explain(args: argparse.Namespace) -> None:
 
     from brnpa_nb.explaining import explain_photos, processes
 
-    if args.task != "species": return _explain_task(args)
-    here, side = processes(), _side(args.size)
-    model, head, classes = _explainable(args)
+    here = processes()
+    if args.task != "species": return _explain_task(args) if here.rank == 0 else None
+    side, (model, head, classes) = _side(args.size), _explainable(args)
     with tqdm(desc="explaining" if here.world == 1 else f"explaining, the first of {here.world} processes", unit=" photographs", disable=args.quiet or here.rank > 0) as bar:
         done = explain_photos(model.to(here.device), args.photos, args.out, side, args.batch_size, args.crop, args.on_error, head, classes, lambda n: bar.update(n - bar.n),
                               shard_size=args.shard_size, precision=args.precision, pictures=args.pictures, restart=args.restart, threads=args.workers)
-    if here.rank > 0: return
-    figures = {"photographs": done.photographs, "left_out": done.left_out, "skipped": [{"file": str(p), "reason": r} for p, r in done.skipped], "out": str(done.out), "rows": done.rows}
-    more = f" (the first {len(done.skipped)} follow; skipped.csv has all)" if done.left_out > len(done.skipped) else ""
-    lines = [f"{done.photographs} photographs explained, {done.left_out} left out{more}", *(f"left out: {reason}" for _, reason in done.skipped),
-             f"pictures and table: open {(done.out / 'index.html').resolve()}", f"raw maps: brnpa_nb.shards.open_maps({str(done.out)!r})"]
-    _finish(args, figures, lines)
+    if here.rank == 0: _finish(args, done.figures(), done.lines())
 
 # %% ../nbs/08_cli.ipynb #e83e0b2f
 def _explain_task(args: argparse.Namespace) -> None:

@@ -262,6 +262,16 @@ class Explained:
     @property
     def maps(self) -> MapStore: return open_maps(self.out)        # of all photographs, read when asked for
 
+    def figures(self) -> dict[str, Any]:
+        "What a program wants to know, as JSON can hold it."
+        return {"photographs": self.photographs, "left_out": self.left_out, "skipped": [{"file": str(p), "reason": r} for p, r in self.skipped], "out": str(self.out), "rows": self.rows}
+
+    def lines(self) -> list[str]:
+        "The same for people."
+        more = f" (the first {len(self.skipped)} follow; skipped.csv has all)" if self.left_out > len(self.skipped) else ""
+        return [f"{self.photographs} photographs explained, {self.left_out} left out{more}", *(f"left out: {reason}" for _, reason in self.skipped),
+                f"pictures and table: open {(self.out / 'index.html').resolve()}", f"raw maps: brnpa_nb.shards.open_maps({str(self.out)!r})"]
+
 # %% ../nbs/06_explaining.ipynb #3dcfef4b
 def explain_photos(
     model: AttentionModel,                  # mode and gradients are left as they were
