@@ -172,7 +172,7 @@ def processes() -> Processes:
     "This process among those that `accelerate launch` (or torchrun) has started; alone otherwise, on the GPU if there is one."
     if int(os.environ.get("WORLD_SIZE", 1)) < 2: return Processes(device="cuda" if torch.cuda.is_available() else "cpu")
     from accelerate import PartialState
-    state = PartialState()
+    state = PartialState(cpu=not torch.cuda.is_available())    # left to itself it takes several processes without a GPU for strangers
     return Processes(state.process_index, state.num_processes, str(state.device), state.wait_for_everyone)
 
 # %% ../nbs/06_explaining.ipynb #256e3114

@@ -7,6 +7,7 @@
 Speed: JPEGs at 224 px, ResNet-18 at stride 8, batches of 8. Before and after the command the backbone alone runs on as many tensors, half and half; the ratio is of
 neighbours in time, the median of the repeats is printed, 1.0 is the speed of the bare forward. Of every twenty photographs one gets a picture, as 100 of 2,000 do.
 Scale: a tiny network on tiny drawn pictures, so that everything but the network counts.
+Beside each figure of time stands the same in processor time (all threads), which a busy machine distorts less; take one thread for it (`--threads 1`), since idle ones spin.
 """
 import argparse
 import json
@@ -18,7 +19,8 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
+from typing import NamedTuple
 
 import torch
 
@@ -30,6 +32,19 @@ from tests.build import ROOT
 from tests.real import DATA
 
 BATCH = 8
+
+
+class Cost(NamedTuple):
+    wall: float       # seconds
+    processor: float  # seconds of all threads, of finished children as well
+
+    def __sub__(self, other: "Cost") -> "Cost": return Cost(self.wall - other.wall, self.processor - other.processor)  # type: ignore[override]
+    def plus(self, other: "Cost") -> "Cost": return Cost(self.wall + other.wall, self.processor + other.processor)
+
+
+def now() -> Cost:
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return Cost(perf_counter(), process_time() + children.ru_utime + children.ru_stime)
 
 
 def jpegs(folder: Path, n: int) -> Path:
@@ -48,15 +63,15 @@ def jpegs(folder: Path, n: int) -> Path:
     return folder
 
 
-def forward(model: AttentionModel, n: int, precision: str) -> float:
-    "Seconds for the backbone alone, on n photographs that are tensors already."
+def forward(model: AttentionModel, n: int, precision: str) -> Cost:
+    "Cost of the backbone alone, on n photographs that are tensors already."
     x = torch.rand(BATCH, 3, 224, 224)
-    if precision == "bf16": model, x = model.to(memory_format=torch.channels_last), x.contiguous(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if precision == "bf16": model, x = model.to(memory_format=torch.channels_last), x.contiguous(memory_format=torch.channels_last)
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
         model.backbone(x)
-        start = perf_counter()
+        start = now()
         for _ in range(n // BATCH): model.backbone(x)
-    return perf_counter() - start
+        return now() - start
 
 
 def speed(photographs: int, repeats: int, precision: str, threads: int, whole: bool) -> dict[str, float]:
@@ -72,14 +87,15 @@ def speed(photographs: int, repeats: int, precision: str, threads: int, whole: b
         for i in range(repeats + 1 - whole):                                    # the first warms up
             line = ["explain", str(photos), "--weights", f"{tmp}/model.safetensors", "--size", "224", "--batch-size", str(BATCH), "--precision", precision, "--pictures", str(photographs // 20), "--out", f"{tmp}/out{i}", "--quiet"]
             env = os.environ | {"OMP_NUM_THREADS": str(threads), "PYTHONPATH": str(ROOT)}
-            before, start = forward(model, photographs // 2, precision), perf_counter()
+            before, start = forward(model, photographs // 2, precision), now()
             if whole: subprocess.run([sys.executable, "-m", "brnpa_nb.cli", *line], check=True, env=env, stdout=subprocess.DEVNULL)
             else: _quietly(line)
-            taken = perf_counter() - start
-            alone = before + forward(model, photographs // 2, precision)
-            if i or whole: ratios.append(alone / taken)
-            print(f"{precision}: forward {1000 * alone / photographs:.1f} ms, command {1000 * taken / photographs:.1f} ms a photograph", file=sys.stderr)
-    return {f"{precision}: throughput of brnpa explain / of the forward alone": statistics.median(ratios)}
+            taken = now() - start
+            alone = before.plus(forward(model, photographs // 2, precision))
+            if i or whole: ratios.append((alone.wall / taken.wall, alone.processor / taken.processor))
+            print(f"{precision}: " + ", ".join(f"{what} {1000 * c.wall / photographs:.1f} ms (processor {1000 * c.processor / photographs:.1f})" for what, c in (("forward", alone), ("command", taken))) + " a photograph", file=sys.stderr)
+    name = f"{precision}: throughput of brnpa explain / of the forward alone"
+    return {name: statistics.median(w for w, _ in ratios), f"{name}, processor time": statistics.median(c for _, c in ratios)}
 
 
 def _quietly(line: list[str]) -> None:
@@ -97,14 +113,14 @@ def child(photos: str, model: str, out: str) -> None:
     _keep_memory()
     seen: list[tuple[int, float, int]] = []
     def note(n: int) -> None:
-        if n % 250 == 0: seen.append((n, perf_counter() - start, int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()))
+        if n % 250 == 0: seen.append((n, (now() - start).processor, int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()))
     network = load_model(model)
     if "RANK" in os.environ:
         from brnpa_nb.explaining import processes
         processes().wait()
-    start = perf_counter()
+    start = now()
     explain_photos(network, photos, out, size=64, batch_size=16, pictures=0, progress=note)
-    print(json.dumps({"seconds": perf_counter() - start, "seen": seen}))
+    print(json.dumps({**(now() - start)._asdict(), "seen": seen}))
 
 
 def explained(photos: Path, model: Path, out: Path, processes: int) -> list[dict]:
@@ -122,7 +138,7 @@ def explained(photos: Path, model: Path, out: Path, processes: int) -> list[dict
 def scale(n: int, repeats: int = 3) -> dict[str, float]:
     "Memory and cost of n photographs against 1,000, and two processes against one."
     from PIL import Image
-    few, middle = 1000, max(1000, n // 4)
+    few, middle = 1000, max(1000, n // 5)
     with tempfile.TemporaryDirectory() as tmp:
         home, generator = Path(tmp), torch.Generator().manual_seed(0)
         torch.manual_seed(0)
@@ -130,18 +146,29 @@ def scale(n: int, repeats: int = 3) -> dict[str, float]:
         for name, number in (("few", few), ("middle", middle), ("many", n)):
             (home / name).mkdir()
             for i in range(number): Image.fromarray(torch.randint(0, 256, (9, 9, 3), generator=generator, dtype=torch.uint8).numpy()).resize((64, 64)).save(home / name / f"{i:06d}.jpg")
-        def take(name: str, i: int, processes: int = 1) -> list[dict]: return explained(home / name, home / "model.safetensors", home / f"{name}-{processes}-{i}", processes)
+        def take(name: str, i: int, processes: int = 1) -> Cost:
+            found = explained(home / name, home / "model.safetensors", home / f"{name}-{processes}-{i}", processes)
+            seen.append(found[0]["seen"])
+            return Cost(*(max(f[k] for f in found) for k in Cost._fields))
+        seen: list[list] = []
         take("few", -1)
         small, gains = [], []
         for i in range(repeats):
-            small.append(take("few", i)[0]["seconds"] / few)
-            gains.append(take("middle", i)[0]["seconds"] / max(r["seconds"] for r in take("middle", i, 2)))
-        large = take("many", 0)[0]
-        small += [take("few", repeats + i)[0]["seconds"] / few for i in range(repeats)]
-    at = {k: (t, rss) for k, t, rss in large["seen"]}
-    later = [rss for k, (_, rss) in at.items() if k >= few]
-    print(f"a photograph costs {1000 * statistics.median(small):.2f} ms of 1,000 and {1000 * large['seconds'] / n:.2f} ms of {n:,}; memory {at[few][1] / 2**20:.0f} MB after 1,000, {max(later) / 2**20:.0f} MB at most; gains of two processes {', '.join(f'{g:.2f}' for g in gains)}", file=sys.stderr)
-    return {f"memory at most, of {n} / after 1000": max(later) / at[few][1], f"cost of a photograph, {n} / 1000": large["seconds"] / n / statistics.median(small), f"two processes / one, on one core each, {middle} photographs": statistics.median(gains)}
+            small.append(take("few", i))
+            one, two = take("middle", i), take("middle", i, 2)
+            gains.append(Cost(*(a / b for a, b in zip(one, two))))
+        large, course = take("many", 0), seen[-1]
+        small += [take("few", repeats + i) for i in range(repeats)]
+    after = next(rss for k, _, rss in course if k == few)
+    most = max(rss for k, _, rss in course if k >= few)
+    late = course[-1][1] - course[-1 - few // 250][1]                           # processor time of the last thousand
+    found = {f"memory at most, of {n} / after {few}": most / after}
+    for k in Cost._fields:
+        unit = statistics.median(getattr(c, k) for c in small) / few
+        print(f"{k} time of a photograph: {1000 * unit:.2f} ms of {few:,}, {1000 * getattr(large, k) / n:.2f} ms of {n:,}; one process over two: {', '.join(f'{getattr(g, k):.2f}' for g in gains)}", file=sys.stderr)
+        found |= {f"{k} time of a photograph, {n} / {few}": getattr(large, k) / n / unit, f"{k} time, one process / two, on one core each, {middle} photographs": statistics.median(getattr(g, k) for g in gains)}
+    print(f"memory {after / 2**20:.0f} MB after {few:,}, {most / 2**20:.0f} MB at most", file=sys.stderr)
+    return found | {f"processor time, last {few} / first {few} of {n}": late / next(t for k, t, _ in course if k == few)}
 
 
 def run(photographs: int = 120, repeats: int = 3, threads: int = 2) -> dict[str, float]:
