@@ -25,9 +25,7 @@ if TYPE_CHECKING:
 __all__ = ['MODELS', 'demo', 'explain', 'train', 'distil', 'evaluate', 'export', 'compare', 'fetch', 'tutorials', 'main']
 
 # %% ../nbs/08_cli.ipynb #162a4d2a
-def _speaks() -> bool:
-    "Whether this process is the first of those that run the command together."
-    return os.environ.get("RANK", "0") == "0"
+def _speaks() -> bool: return os.environ.get("RANK", "0") == "0"   # the first of the processes that run the command together
 
 
 def _say(text: str) -> None:
@@ -95,7 +93,7 @@ def explain(args: argparse.Namespace) -> None:
     with tqdm(desc="explaining" if here.world == 1 else f"explaining, the first of {here.world} processes", unit=" photographs", disable=args.quiet or here.rank > 0) as bar:
         done = explain_photos(model.to(here.device), args.photos, args.out, side, args.batch_size, args.crop, args.on_error, head, classes, lambda n: bar.update(n - bar.n),
                               shard_size=args.shard_size, precision=args.precision, pictures=args.pictures, restart=args.restart, threads=args.workers)
-    if here.rank == 0: _finish(args, done.figures(), done.lines())
+    _finish(args, done.figures(), done.lines())
 
 # %% ../nbs/08_cli.ipynb #e83e0b2f
 def _explain_task(args: argparse.Namespace) -> None:

@@ -290,7 +290,7 @@ def explain_photos(
     pictures: int = 100,                    # pictures are drawn of that many photographs, the first ones
     restart: bool = False,                  # start over instead of going on with what is in `out`
     threads: int = 2,                       # that read photographs ahead
-) -> Explained:                             # where things are, and the first rows
+) -> Explained:                             # where things are, and the first rows; of several processes the first one knows, the others return an empty one
     """Explain photographs and write what was found; a run that was cut goes on at the first shard that is not finished.
 
     Every file is written whole or not at all; the same input gives the same files. Memory does not grow with the number of photographs.
@@ -352,8 +352,8 @@ SHOWN = 100  # photographs on the page
 def _finish(store: MapStore, pictures: int) -> Explained:
     "Tables, pictures and page, from the shards."
     done = Explained(store.folder, *_tables(store))
-    bad = ((i, store.row(i)) for i in range(len(store)) if store.row(i)["row"] is None) if done.left_out else iter(())
-    done.skipped = [(store.path(i), r["reason"]) for i, r in islice(bad, SHOWN)]
+    bad: Iterable[dict[str, Any]] = (r for t in store.tables() for r in t.filter(t["reason"].is_valid()).to_pylist()) if done.left_out else ()
+    done.skipped = [(store.path(r["number"]), r["reason"]) for r in islice(bad, SHOWN)]
     if not done.photographs: raise ValueError(f"none of the {len(store)} photographs could be read; the first: {done.skipped[0][1]}")
     numbers = list(islice(store.numbers(), max(SHOWN, pictures)))
     done.rows = [{k: v for k, v in store.row(i).items() if k not in ("row", "reason")} for i in numbers]
