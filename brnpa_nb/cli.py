@@ -55,10 +55,8 @@ def demo(args: argparse.Namespace) -> None:
 # %% ../nbs/08_cli.ipynb #f475ee20
 def _explainable(args: argparse.Namespace) -> tuple[AttentionModel, bool, list[str] | None]:
     "The model to explain with, whether its head means something, and class names."
-    import torch
-
     from brnpa_nb.checkpoints import read_checkpoint
-    from brnpa_nb.explaining import imagenet_names
+    from brnpa_nb.explaining import imagenet_names, untrained
     from brnpa_nb.models import NoClassifier, create_model, load_model
 
     if args.weights is None: raise ValueError("say which weights: --weights pretrained (timm downloads them), --weights FILE, or --weights random")
@@ -67,9 +65,7 @@ def _explainable(args: argparse.Namespace) -> tuple[AttentionModel, bool, list[s
         return load_model(args.weights), True, None
     if not args.model: raise ValueError(f"{args.weights} are the weights of a bare network; say which one with --model, resnet50 for instance")
     how = {"n_maps": args.ranks or 3, "output_stride": args.output_stride or 32, "resolution": args.resolution, "image_size": args.size}
-    if args.weights == "random":
-        torch.manual_seed(args.seed)
-        return create_model(args.model, 1, **how), False, None
+    if args.weights == "random": return untrained(args.model, args.seed, **how), False, None
     try: model = create_model(args.model, None, weights=args.weights, **how)
     except NoClassifier: return create_model(args.model, 1, weights=args.weights, **how), False, None
     return model, True, imagenet_names() if model.config.n_classes == 1000 else None

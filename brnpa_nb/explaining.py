@@ -26,7 +26,7 @@ from .checkpoints import read_checkpoint, save_checkpoint, weights_checksum, wri
 from .data.photos import Photo, Photos, file_checksum, find_photos, to_original
 from .evidence.localisation import peaks
 from .grouping import Groups
-from .models import AttentionModel, describe
+from .models import AttentionModel, create_model, describe
 from .ranking import RankedMaps, activity_shares, composite, display_maps, linear_layer, rank_logits
 from .shards import MapStore, check_facts, make_plan, name_text, open_maps, pack_groups, shard_fault, write_shard
 from .views.figures import overlay, to_pil
@@ -36,8 +36,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 # %% auto #0
-__all__ = ['PRECISIONS', 'SHOWN', 'save_maps', 'load_maps', 'strip', 'save_jpeg', 'describe_photos', 'explainer', 'Processes',
-           'processes', 'Explained', 'explain_photos']
+__all__ = ['PRECISIONS', 'SHOWN', 'imagenet_names', 'save_maps', 'load_maps', 'strip', 'save_jpeg', 'describe_photos',
+           'explainer', 'Processes', 'processes', 'untrained', 'Explained', 'explain_photos']
+
+# %% ../nbs/06_explaining.ipynb #b8ca8729
+def imagenet_names() -> list[str]:  # 1000 names, in the order of the classes
+    "What the thousand classes of ImageNet are called, as timm has them."
+    from timm.data import ImageNetInfo
+    info = ImageNetInfo()
+    return [info.index_to_description(i).split(",")[0] for i in range(1000)]
 
 # %% ../nbs/06_explaining.ipynb #adb8dfa8
 def save_maps(
@@ -174,6 +181,17 @@ def processes() -> Processes:
     from accelerate import PartialState
     state = PartialState(cpu=not torch.cuda.is_available())    # left to itself it takes several processes without a GPU for strangers
     return Processes(state.process_index, state.num_processes, str(state.device), state.wait_for_everyone)
+
+# %% ../nbs/06_explaining.ipynb #cd60b745
+def untrained(
+    backbone: str,   # timm name
+    seed: int = 0,   # the same seed, the same weights
+    **how: Any,      # as in `create_model`
+) -> AttentionModel: # one class, which means nothing
+    "A network with random weights; the caller's random state is left alone."
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return create_model(backbone, 1, **how)
 
 # %% ../nbs/06_explaining.ipynb #256e3114
 class _Job(NamedTuple):
