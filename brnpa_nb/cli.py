@@ -25,9 +25,7 @@ if TYPE_CHECKING:
 __all__ = ['MODELS', 'demo', 'explain', 'train', 'distil', 'evaluate', 'export', 'compare', 'fetch', 'tutorials', 'main']
 
 # %% ../nbs/08_cli.ipynb #162a4d2a
-def _speaks() -> bool:
-    "Whether this process is the first of those that run the command together."
-    return os.environ.get("RANK", "0") == "0"
+def _speaks() -> bool: return os.environ.get("RANK", "0") == "0"   # the first of the processes that run the command together
 
 
 def _say(text: str) -> None:
@@ -58,7 +56,7 @@ def demo(args: argparse.Namespace) -> None:
 def _explainable(args: argparse.Namespace) -> tuple[AttentionModel, bool, list[str] | None]:
     "The model to explain with, whether its head means something, and class names."
     from brnpa_nb.checkpoints import read_checkpoint
-    from brnpa_nb.explaining import imagenet_names
+    from brnpa_nb.explaining import imagenet_names, untrained
     from brnpa_nb.models import NoClassifier, create_model, load_model
 
     if args.weights is None: raise ValueError("say which weights: --weights pretrained (timm downloads them), --weights FILE, or --weights random")
@@ -67,7 +65,7 @@ def _explainable(args: argparse.Namespace) -> tuple[AttentionModel, bool, list[s
         return load_model(args.weights), True, None
     if not args.model: raise ValueError(f"{args.weights} are the weights of a bare network; say which one with --model, resnet50 for instance")
     how = {"n_maps": args.ranks or 3, "output_stride": args.output_stride or 32, "resolution": args.resolution, "image_size": args.size}
-    if args.weights == "random": return create_model(args.model, 1, **how), False, None
+    if args.weights == "random": return untrained(args.model, args.seed, **how), False, None
     try: model = create_model(args.model, None, weights=args.weights, **how)
     except NoClassifier: return create_model(args.model, 1, weights=args.weights, **how), False, None
     return model, True, imagenet_names() if model.config.n_classes == 1000 else None
@@ -83,17 +81,15 @@ def explain(args: argparse.Namespace) -> None:
     "Explain photographs with a network."
     from tqdm.auto import tqdm
 
-    from brnpa_nb.explaining import explain_photos
+    from brnpa_nb.explaining import explain_photos, processes
 
-    if args.task != "species": return _explain_task(args)
-    model, head, classes = _explainable(args)
-    side = _side(args.size)
-    with tqdm(desc="explaining", unit=" photographs", disable=args.quiet) as bar:
-        done = explain_photos(model, args.photos, args.out, side, args.batch_size, args.crop, args.on_error, head, classes, lambda n: bar.update(n - bar.n))
-    figures = {"photographs": len(done.rows), "skipped": [{"file": str(p), "reason": r} for p, r in done.skipped], "out": str(done.out), "rows": done.rows}
-    lines = [f"{len(done.rows)} photographs explained, {len(done.skipped)} left out", *(f"left out: {reason}" for _, reason in done.skipped),
-             f"pictures and table: open {(done.out / 'index.html').resolve()}"]
-    _finish(args, figures, lines)
+    here = processes()
+    if args.task != "species": return _explain_task(args) if here.rank == 0 else None
+    side, (model, head, classes) = _side(args.size), _explainable(args)
+    with tqdm(desc="explaining" if here.world == 1 else f"explaining, the first of {here.world} processes", unit=" photographs", disable=args.quiet or here.rank > 0) as bar:
+        done = explain_photos(model.to(here.device), args.photos, args.out, side, args.batch_size, args.crop, args.on_error, head, classes, lambda n: bar.update(n - bar.n),
+                              shard_size=args.shard_size, precision=args.precision, pictures=args.pictures, restart=args.restart, threads=args.workers)
+    _finish(args, done.figures(), done.lines())
 
 # %% ../nbs/08_cli.ipynb #e83e0b2f
 def _explain_task(args: argparse.Namespace) -> None:
@@ -297,7 +293,7 @@ def _parser() -> argparse.ArgumentParser:
 
     p = command("demo", demo, "Explain twelve drawn birds with the two shipped models and write a page with ranked maps and a table. No download, under a minute.")
     p.add_argument("--out", default="brnpa-demo", help="folder for the page")
-    _explain_arguments(command("explain", explain, "Explain photographs with any timm network, or with a model trained here: pictures, raw maps as safetensors, a table, a page."))
+    _explain_arguments(command("explain", explain, "Explain photographs with any timm network, or with a model trained here: raw maps in shards, a table, pictures, a page. A run that was cut goes on where it stopped; `accelerate launch -m brnpa_nb.cli explain …` shares it among processes."))
     p = command("train", train, "Train a network with ranked attention on drawn birds or on a folder with one folder of photographs per class. A run that was cut goes on where it stopped.")
     p.add_argument("--model", help="timm name (for birds: a small network of ours; else resnet18)")
     p.add_argument("--weights", help="to start from: pretrained, or a safetensors file; random if none")
@@ -340,11 +336,16 @@ def _explain_arguments(p: argparse.ArgumentParser) -> None:
     p.add_argument("--task", default="species", choices=("species", "fewshot", "reid"), help="what is explained: classes, few-shot decisions, or matches between photographs; with `birds` for photos, drawn ones")
     p.add_argument("--support", help="for --task fewshot: folder with one folder of photographs per class")
     p.add_argument("--gallery", help="for --task reid: folder of photographs to search")
-    p.add_argument("--seed", type=int, default=0, help="of drawn birds")
+    p.add_argument("--seed", type=int, default=0, help="of drawn birds, and of --weights random")
     p.add_argument("--crop", default="center", choices=("center", "squash"), help="cut a square from the centre, or bend the whole photograph to one")
     p.add_argument("--batch-size", type=int, default=8, help="photographs at a time")
+    p.add_argument("--precision", default="fp32", choices=("fp32", "bf16"), help="of the network; bf16 is two to five times as fast where the processor knows it, and about one seed in twenty falls elsewhere")
+    p.add_argument("--pictures", type=int, default=100, help="how many pictures are drawn, of the first photographs; all have maps and a row in the table")
+    p.add_argument("--shard-size", type=int, default=256, help="photographs a shard of raw maps: what is lost at most when a run is killed")
+    p.add_argument("--workers", type=int, default=2, help="threads that read photographs ahead")
+    p.add_argument("--restart", action="store_true", help="start over instead of going on with what is in --out")
     p.add_argument("--on-error", default="skip", choices=("skip", "raise"), help="for files that cannot be read")
-    p.add_argument("--out", default="brnpa-explained", help="folder for pictures, maps, table and page")
+    p.add_argument("--out", default="brnpa-explained", help="folder for raw maps, table, pictures and page")
     p.add_argument("--quiet", action="store_true", help="no progress bar")
 
 # %% ../nbs/08_cli.ipynb #466f2694

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from brnpa_nb.shards import open_maps
 from tests.build import ROOT
 from tests.real import DATA, needs
 from tests.warm import command, in_a_process
@@ -90,7 +91,7 @@ def test_explain_real_photographs(resolution, tmp_path):
     done = quick("explain", *photos, "--model", "resnet18", "--weights", DATA / "weights/resnet18_in1k.safetensors", "--output-stride", 8, "--resolution", resolution, "--out", tmp_path, "--json", "--quiet")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert found["photographs"] == 3 and len(list((tmp_path / "maps").iterdir())) == 3
+    assert found["photographs"] == 3 and len(open_maps(tmp_path)[:]) == 3
     if resolution == "atrous": assert [r["prediction"] for r in found["rows"]].count("daisy") >= 2
 
 
@@ -101,15 +102,15 @@ def test_interrupted_explaining_leaves_whole_files(tmp_path):
 
     from PIL import Image
 
-    from brnpa_nb.explaining import load_maps
     (tmp_path / "photos").mkdir()
     for i in range(300): Image.new("RGB", (224, 224), (i % 255, 80, 120)).save(tmp_path / f"photos/{i}.png")
     env = os.environ | {"PYTHONPATH": str(ROOT)}
-    run = subprocess.Popen([sys.executable, "-m", "brnpa_nb.cli", "explain", tmp_path / "photos", "--model", "resnet18", "--weights", "random", "--out", tmp_path / "out", "--quiet"], stderr=subprocess.PIPE, text=True, env=env, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+    run = subprocess.Popen([sys.executable, "-m", "brnpa_nb.cli", "explain", tmp_path / "photos", "--model", "resnet18", "--weights", "random", "--out", tmp_path / "out", "--shard-size", "8", "--quiet"], stderr=subprocess.PIPE, text=True, env=env, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     deadline = time.monotonic() + 120
-    while not list((tmp_path / "out").glob("maps/*.safetensors")) and time.monotonic() < deadline: time.sleep(.05)
+    while not list((tmp_path / "out").glob("shards/*.parquet")) and time.monotonic() < deadline: time.sleep(.05)
     run.send_signal(signal.SIGINT)
     _, said = run.communicate(timeout=60)
     assert run.returncode == 130 and "interrupted" in said and "Traceback" not in said
-    written = list((tmp_path / "out/maps").iterdir())
-    assert written and all(load_maps(p).n_maps == 3 for p in written)
+    store = open_maps(tmp_path / "out")
+    written = list(store.finished())
+    assert written and not store.check() and all(len(store[8 * k:8 * k + 8]) == 8 for k in written)
