@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterator, Sized
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
@@ -124,11 +125,12 @@ def evaluate(
 
 # %% ../nbs/05_training.ipynb #1193da01
 def _accelerator(precision: str = "no") -> Any:
-    "Accelerate, with batches split over processes, so that a batch is the same batch on any number of them."
+    "Accelerate, with batches split over processes, so that a batch is the same batch on any number of them. Left to itself it takes several processes without a GPU for strangers, each training alone."
     from accelerate import Accelerator, DataLoaderConfiguration
     from accelerate.state import AcceleratorState
     if AcceleratorState._shared_state and AcceleratorState().mixed_precision != precision: AcceleratorState._reset_state()  # it is one for the process, and refuses to change
-    return Accelerator(mixed_precision=precision, dataloader_config=DataLoaderConfiguration(split_batches=True))
+    alone = int(os.environ.get("WORLD_SIZE", 1)) < 2
+    return Accelerator(mixed_precision=precision, cpu=not (alone or torch.cuda.is_available()), dataloader_config=DataLoaderConfiguration(split_batches=True))
 
 # %% ../nbs/05_training.ipynb #fb88ae9c
 @contextmanager

@@ -32,7 +32,7 @@ if __name__ == "__main__":
         if isinstance(m, torch.nn.modules.batchnorm._BatchNorm): m.momentum = 0.0; m.eval(); m.train = lambda mode=True, m=m: m
     history = fit(model, Spots(48, 0), Spots(21, 1), Recipe(epochs=int(sys.argv[2]), batch_size=16, lr=1e-3), out=sys.argv[1], progress=False)
     found = evaluate(model, Spots(21, 1))
-    if int(__import__("os").environ.get("RANK", 0)) == 0: print(json.dumps({"rows": history.rows, "n": found["n"], "loss": found["loss"]}))
+    if int(__import__("os").environ.get("RANK", 0)) == 0: print(json.dumps({"rows": history.rows, "n": found["n"], "loss": found["loss"], "processes": __import__("accelerate").PartialState().num_processes}))
 '''
 
 
@@ -45,9 +45,10 @@ def test_two_processes_give_what_one_gives(tmp_path):
     one = subprocess.run([sys.executable, tmp_path / "script.py", tmp_path / "one", "2"], env=_env(), capture_output=True, text=True, timeout=300)
     assert one.returncode == 0, one.stderr
     launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=0", "--rdzv_backend=c10d", "--rdzv_endpoint=localhost:0"]
-    two = subprocess.run([*launch, tmp_path / "script.py", tmp_path / "two", "2"], env=_env() | {"ACCELERATE_USE_CPU": "true"}, capture_output=True, text=True, timeout=300)
+    two = subprocess.run([*launch, tmp_path / "script.py", tmp_path / "two", "2"], env=_env(), capture_output=True, text=True, timeout=300)
     assert two.returncode == 0, two.stderr
     a, b = (json.loads(r.stdout.strip().splitlines()[-1]) for r in (one, two))
+    assert (a["processes"], b["processes"]) == (1, 2)                # and not two that each train alone
     assert a["n"] == b["n"] == 21                                    # 21 pictures count 21 times over two processes
     for x, y in zip(a["rows"], b["rows"]):
         assert abs(x["train_loss"] - y["train_loss"]) < 1e-4 and abs(x["valid_loss"] - y["valid_loss"]) < 1e-4
@@ -110,6 +111,8 @@ if __name__ == "__main__":
     small = ["--pictures", "32", "--epochs", "1", "--batch-size", "16", "--quiet", "--json"]
     assert main(["train", "birds", "--model", "convnext_atto", "--out", f"{out}/teacher", *small]) == 0
     assert main(["distil", f"{out}/teacher/best.safetensors", "birds", "--output-stride", "16", "--out", f"{out}/student", *small]) == 0
+    from accelerate import PartialState
+    if PartialState().is_main_process: print(PartialState().num_processes)
 '''
 
 
@@ -119,9 +122,10 @@ def test_commands_under_several_processes(tmp_path):
     launch = ["-m", "torch.distributed.run", "--nproc_per_node=2", "--rdzv_backend=c10d", "--rdzv_endpoint=localhost:0"]
     found = {}
     for name, how in (("one", []), ("two", launch)):
-        done = subprocess.run([sys.executable, *how, tmp_path / "script.py", tmp_path / name], env=_env() | {"ACCELERATE_USE_CPU": "true"}, capture_output=True, text=True, timeout=600)
+        done = subprocess.run([sys.executable, *how, tmp_path / "script.py", tmp_path / name], env=_env(), capture_output=True, text=True, timeout=600)
         assert done.returncode == 0, done.stderr
         found[name] = [json.loads(line) for line in done.stdout.splitlines()]
+        assert found[name].pop() == (2 if how else 1)                # and not two that each train alone
         assert len(found[name]) == 2 and done.stderr.count("drawing 40 birds") == 2   # by training and by distillation, each once
     for one, two in zip(found["one"], found["two"]):
         for a, b in zip(one["history"], two["history"]): assert abs(a["train_loss"] - b["train_loss"]) < 1e-3 and abs(a["valid_loss"] - b["valid_loss"]) < 1e-3
