@@ -50,12 +50,13 @@ def evaluating(
     network: nn.Module,   # any; each of its parts may be in train or eval mode
 ) -> Iterator[None]:
     "Eval mode without gradient, for a `with` block; afterwards each part is in its own mode again, whatever happened."
-    modes = {m: m.training for m in network.modules()}
+    modes = [(m, m.training) for m in network.modules()]
     try:
-        network.eval()
+        if any(mode for _, mode in modes): network.eval()
         with torch.no_grad(): yield
     finally:
-        for m, mode in modes.items(): m.training = mode
+        for m, mode in modes:
+            if m.training != mode: m.training = mode          # writing costs much more than reading
 
 # %% ../nbs/00a_resolution.ipynb #7aec8772
 def steps(
