@@ -31,7 +31,7 @@ class Groups(NamedTuple):
 # %% ../nbs/01_grouping.ipynb #baa8b0fc
 EPS = 1e-5        # added to every length, as in the paper
 TIE = 2.0 ** -20  # scores closer than this share of the largest activity are a tie: the first position wins
-PIECES = 64       # the features are widened and squared in this many pieces, so that no copy of them is made
+PIECES = 128      # the features are widened and squared in this many pieces, so that no copy of them is made
 PIECE = 2 ** 15   # but no piece has fewer numbers than this: small grids would pay more for the cutting than for the sums
 
 

@@ -1,4 +1,5 @@
 """The shipped models: what they must score, what they weigh, where they look, and how students compare with teachers."""
+from functools import cache
 from importlib.resources import files
 
 import pytest
@@ -11,20 +12,25 @@ from brnpa_nb.three_tasks import DECIDES, NETWORKS, on_parts, paired_parts, thre
 LEAST = {"species": {"accuracy": .97}, "fewshot": {"5-way 5-shot": .85, "5-way 1-shot": .60}, "reid": {"rank-1": .85, "mAP": .80}}
 
 
-@pytest.fixture(scope="module", params=[pytest.param(task, marks=pytest.mark.xdist_group(f"exam {task}")) for task in NETWORKS])      # on one worker: taken once
-def exams(request):
-    exam = open_exam(request.param, "birds", Options(seed=3))
-    return request.param, [exam(shipped(name)) for name in NETWORKS[request.param]]
+@cache
+def taken(task):
+    exam = open_exam(task, "birds", Options(seed=3))
+    return [exam(shipped(name)) for name in NETWORKS[task]]
 
 
-def test_scores(exams):
-    task, found = exams
+EXAMS = pytest.mark.parametrize("task", [pytest.param(task, marks=pytest.mark.xdist_group(f"exam {task}")) for task in NETWORKS])      # on one worker: taken once
+
+
+@EXAMS
+def test_scores(task):
+    found = taken(task)
     for scores in found:
         for name, least in LEAST[task].items(): assert scores[name].mean >= least, (task, name, scores[name])
 
 
-def test_student_is_within_a_point_of_its_teacher(exams):
-    task, (low, high) = exams
+@EXAMS
+def test_student_is_within_a_point_of_its_teacher(task):
+    low, high = taken(task)
     for name in LEAST[task]: assert high[name].mean >= low[name].mean - .01, (task, name, low[name], high[name])
 
 

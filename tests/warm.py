@@ -18,6 +18,7 @@ if sys.platform == "linux": context.set_forkserver_preload(HEAVY)
 def _child(out: Path, errors: Path, folder: Path, do: Callable, args: tuple) -> None:
     "What runs in the process: both streams into files, then the work."
     for stream, path in ((1, out), (2, errors)): os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), stream)
+    multiprocessing.set_start_method(None, force=True)                       # what is started in here starts as it would anywhere
     os.chdir(folder)
     sys.path.insert(0, str(ROOT))
     do(*args)
