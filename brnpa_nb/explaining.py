@@ -11,9 +11,7 @@ import json
 import os
 import tempfile
 import warnings
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, islice
 from pathlib import Path
@@ -23,12 +21,13 @@ import torch
 from torch import Tensor
 
 from .checkpoints import read_checkpoint, save_checkpoint, weights_checksum, write_atomically
-from .data.photos import Photo, Photos, file_checksum, find_photos, to_original
+from .data.photos import Photo, Photos, _ahead, _check_on_error, file_checksum, find_photos, to_original
 from .evidence.localisation import peaks
 from .grouping import Groups
 from .models import AttentionModel, create_model, describe
 from .ranking import RankedMaps, activity_shares, composite, display_maps, linear_layer, rank_logits
 from .shards import MapStore, check_facts, make_plan, name_text, open_maps, pack_groups, shard_fault, write_shard
+from .training import on_processors
 from .views.figures import overlay, to_pil
 from .views.report import code, html_report, picture, section, table
 
@@ -136,20 +135,6 @@ def _read(path: Path, size: int, crop: str, on_error: str) -> _Read:
         if on_error == "raise": raise
         return _Read(None, None, str(error))
 
-
-def _ahead(do: Callable[[Any], Any], items: Iterable[Any], n: int, threads: int) -> Iterator[tuple[Any, Any]]:
-    "(item, do(item)) in order, up to n items further on already under way in threads."
-    todo, waiting = iter(items), deque[tuple[Any, Future]]()
-    with ThreadPoolExecutor(threads) as pool:
-        try:
-            while True:
-                waiting += ((item, pool.submit(do, item)) for item in islice(todo, n + 1 - len(waiting)))
-                if not waiting: return
-                item, future = waiting.popleft()
-                yield item, future.result()
-        finally:
-            for _, future in waiting: future.cancel()
-
 # %% ../nbs/06_explaining.ipynb #7b9d128c
 PRECISIONS = ("fp32", "bf16")
 
@@ -179,7 +164,7 @@ def processes() -> Processes:
     "This process among those that `accelerate launch` (or torchrun) has started; alone otherwise, on the GPU if there is one."
     if int(os.environ.get("WORLD_SIZE", 1)) < 2: return Processes(device="cuda" if torch.cuda.is_available() else "cpu")
     from accelerate import PartialState
-    state = PartialState(cpu=not torch.cuda.is_available())    # left to itself it takes several processes without a GPU for strangers
+    state = PartialState(cpu=on_processors())
     return Processes(state.process_index, state.num_processes, str(state.device), state.wait_for_everyone)
 
 # %% ../nbs/06_explaining.ipynb #cd60b745
@@ -333,7 +318,7 @@ def _check_how(batch_size: int, crop: str, on_error: str) -> None:
     "Raise `ValueError` for settings that make no sense, before anything is written."
     if batch_size < 1: raise ValueError(f"batch_size is {batch_size}; expected at least 1")
     if crop not in ("center", "squash"): raise ValueError(f"crop is {crop!r}; expected 'center' or 'squash'")
-    if on_error not in ("skip", "raise"): raise ValueError(f"on_error is {on_error!r}; expected 'skip' or 'raise'")
+    _check_on_error(on_error)
 
 # %% ../nbs/06_explaining.ipynb #c67e1620
 def _csv(path: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> int:

@@ -24,7 +24,8 @@ from .models import AttentionModel, save_model
 from .resolution import evaluating
 
 # %% auto #0
-__all__ = ['Loss', 'Recipe', 'lr_factor', 'CrossEntropy', 'evaluate', 'checkpointed', 'History', 'parameter_groups', 'fit']
+__all__ = ['Loss', 'Recipe', 'lr_factor', 'CrossEntropy', 'evaluate', 'on_processors', 'checkpointed', 'History',
+           'parameter_groups', 'fit']
 
 # %% ../nbs/05_training.ipynb #3cbe4361
 @dataclass(frozen=True)
@@ -124,13 +125,17 @@ def evaluate(
     return {"n": len(labels), "loss": F.cross_entropy(logits, labels).item(), "accuracy": (logits.argmax(1) == labels).double().mean().item(), "logits": logits, "labels": labels}
 
 # %% ../nbs/05_training.ipynb #1193da01
+def on_processors() -> bool:
+    "Whether several processes share the work without a GPU. Accelerate must be told: left to itself it takes them for strangers, each working alone."
+    return int(os.environ.get("WORLD_SIZE", 1)) > 1 and not torch.cuda.is_available()
+
+
 def _accelerator(precision: str = "no") -> Any:
-    "Accelerate, with batches split over processes, so that a batch is the same batch on any number of them. Left to itself it takes several processes without a GPU for strangers, each training alone."
+    "Accelerate, with batches split over processes, so that a batch is the same batch on any number of them."
     from accelerate import Accelerator, DataLoaderConfiguration
     from accelerate.state import AcceleratorState
     if AcceleratorState._shared_state and AcceleratorState().mixed_precision != precision: AcceleratorState._reset_state()  # it is one for the process, and refuses to change
-    alone = int(os.environ.get("WORLD_SIZE", 1)) < 2
-    return Accelerator(mixed_precision=precision, cpu=not (alone or torch.cuda.is_available()), dataloader_config=DataLoaderConfiguration(split_batches=True))
+    return Accelerator(mixed_precision=precision, cpu=on_processors(), dataloader_config=DataLoaderConfiguration(split_batches=True))
 
 # %% ../nbs/05_training.ipynb #fb88ae9c
 @contextmanager

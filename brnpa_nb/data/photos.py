@@ -11,8 +11,9 @@ import hashlib
 import os
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -231,24 +232,29 @@ def _check_on_error(on_error: str) -> None:
     if on_error not in ("skip", "raise"): raise ValueError(f"on_error is {on_error!r}; expected 'skip' or 'raise'")
 
 
-def _tried(read: Callable[[Path], Any], paths: Sequence[Path], on_error: str, threads: int = 2) -> Iterator[tuple[Path, Any, str | None]]:
-    "(path, result, None) or (path, None, reason) for each path in order, read a few ahead in threads; a skipped file is warned about."
-    waiting: deque[tuple[Path, Future]] = deque()
-    todo = iter(paths)
+def _ahead(do: Callable[[Any], Any], items: Iterable[Any], n: int, threads: int) -> Iterator[tuple[Any, Any]]:
+    "(item, do(item)) in order, up to n items further on already under way in threads."
+    todo, waiting = iter(items), deque[tuple[Any, Future]]()
     with ThreadPoolExecutor(threads) as pool:
         try:
             while True:
-                while len(waiting) <= 2 * threads and (path := next(todo, None)) is not None: waiting.append((path, pool.submit(read, path)))
+                waiting += ((item, pool.submit(do, item)) for item in islice(todo, n + 1 - len(waiting)))
                 if not waiting: return
-                path, future = waiting.popleft()
-                try: result, reason = future.result(), None
-                except (OSError, ValueError) as e:
-                    if on_error == "raise": raise
-                    result, reason = None, str(e)
-                    warnings.warn(f"skipped: {reason}", stacklevel=3)
-                yield path, result, reason
+                item, future = waiting.popleft()
+                yield item, future.result()
         finally:
             for _, future in waiting: future.cancel()
+
+
+def _tried(read: Callable[[Path], Any], paths: Sequence[Path], on_error: str, threads: int = 2) -> Iterator[tuple[Path, Any, str | None]]:
+    "(path, result, None) or (path, None, reason) for each path in order, read a few ahead in threads; a skipped file is warned about."
+    def attempt(path: Path) -> tuple[Any, Exception | None]:
+        try: return read(path), None
+        except (OSError, ValueError) as error: return None, error
+    for path, (result, error) in _ahead(attempt, paths, 2 * threads, threads):
+        if error is not None and on_error == "raise": raise error
+        if error is not None: warnings.warn(f"skipped: {error}", stacklevel=3)
+        yield path, result, None if error is None else str(error)
 
 # %% ../../nbs/data/02_photos.ipynb #a0c45ff2
 class Photos(Dataset):

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from brnpa_nb.distillation import Distillation, create_student
 from brnpa_nb.models import AttentionModel, create_model
-from tests.benchmarks.timing import arguments, ratio, show
+from tests.benchmarks.timing import main, ratio
 
 
 def pair(pooling: str) -> tuple[AttentionModel, AttentionModel]:
@@ -43,11 +43,4 @@ def run(repeats: int = 5) -> dict[str, float]:
             "distillation, stride 8, batch 8: whole step / bare": ratio(lambda: step(student, ours, first), lambda: step(bare_student, bare, second), repeats)}
 
 
-def main() -> int:
-    args = arguments(__doc__, 5).parse_args()
-    torch.set_num_threads(args.threads)
-    show(run(args.repeats), args.json)
-    return 0
-
-
-if __name__ == "__main__": sys.exit(main())
+if __name__ == "__main__": sys.exit(main(__doc__, run, 5))

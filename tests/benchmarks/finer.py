@@ -107,7 +107,7 @@ class Region:
     def coarse(self, images: Tensor) -> tuple[Tensor, Tensor]:
         "The photographs with the margin of the full grid, and their coarse grid."
         backbone = self.low.backbone
-        x = F.pad((images - backbone.mean) / backbone.std, (self.margin, 0, self.margin, 0))
+        x = F.pad(backbone._normalised(images), (self.margin, 0, self.margin, 0))
         def note(name: str, early: bool) -> Callable[..., None]:
             def hook(module: nn.Module, args: tuple, out: Tensor) -> None: (self.outputs if early else self.inputs)[name] = out if early else args[0]
             return hook

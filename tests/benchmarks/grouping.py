@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 
 from brnpa_nb.grouping import group
-from tests.benchmarks.timing import arguments, peak, ratio, show
+from tests.benchmarks.timing import main, peak, ratio
 
 SHAPES = ((4, 2048, 56, 56), (8, 2048, 28, 28))
 
@@ -47,11 +47,4 @@ def run(repeats: int = 5) -> dict[str, float]:
     return {f"grouping {shape}{name}, {what}": value for shape in SHAPES for name, layout in layouts.items() for what, value in measure(shape, layout, repeats).items()}
 
 
-def main() -> int:
-    args = arguments(__doc__, 5).parse_args()
-    torch.set_num_threads(args.threads)
-    show(run(args.repeats), args.json)
-    return 0
-
-
-if __name__ == "__main__": sys.exit(main())
+if __name__ == "__main__": sys.exit(main(__doc__, run, 5))

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from brnpa_nb.models import AttentionModel, create_model
 from brnpa_nb.ranking import contributions
-from tests.benchmarks.timing import arguments, ratio, show
+from tests.benchmarks.timing import main, ratio
 
 STRIDES = (32, 8)
 
@@ -26,7 +26,7 @@ def network(stride: int, pooling: str = "brnpa") -> AttentionModel:
 def bare(model: AttentionModel, images: Tensor) -> Tensor:
     "What the network takes: normalised, with the margin."
     b = model.backbone
-    return torch.nn.functional.pad((images - b.mean) / b.std, (b.margin, 0, b.margin, 0)).contiguous(memory_format=torch.channels_last)
+    return torch.nn.functional.pad(b._normalised(images), (b.margin, 0, b.margin, 0)).contiguous(memory_format=torch.channels_last)
 
 
 def against_backbone(stride: int, batch: int, repeats: int) -> dict[str, float]:
@@ -65,11 +65,4 @@ def run(repeats: int = 7) -> dict[str, float]:
     return found
 
 
-def main() -> int:
-    args = arguments(__doc__, 7).parse_args()
-    torch.set_num_threads(args.threads)
-    show(run(args.repeats), args.json)
-    return 0
-
-
-if __name__ == "__main__": sys.exit(main())
+if __name__ == "__main__": sys.exit(main(__doc__, run, 7))

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from time import perf_counter
 
-from tests.benchmarks.timing import arguments, show
+from tests.benchmarks.timing import main
 from tests.build import ROOT
 
 MODULES = ("brnpa_nb", "brnpa_nb.models, brnpa_nb.ranking")
@@ -45,10 +45,4 @@ def run(repeats: int = 5) -> dict[str, float]:
     return imports(repeats) | {"tutorial 01: seconds until the first picture": first_picture()}
 
 
-def main() -> int:
-    args = arguments(__doc__, 5).parse_args()
-    show(run(args.repeats), args.json)
-    return 0
-
-
-if __name__ == "__main__": sys.exit(main())
+if __name__ == "__main__": sys.exit(main(__doc__, run, 5))

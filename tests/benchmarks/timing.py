@@ -50,3 +50,11 @@ def show(found: dict[str, float], as_json: bool) -> None:
     "A table, or one JSON object."
     if as_json: print(json.dumps(found)); return
     for name, value in found.items(): print(f"{name:92} {value:8.3f}")
+
+
+def main(about: str | None, run: Callable[[int], dict[str, float]], repeats: int) -> int:
+    "A benchmark as a command: its arguments, its figures, a table."
+    args = arguments(about, repeats).parse_args()
+    torch.set_num_threads(args.threads)
+    show(run(args.repeats), args.json)
+    return 0
