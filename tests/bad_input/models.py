@@ -1,0 +1,4 @@
+"""Bad input: models."""
+from tests.bad_input import Row
+
+ROWS: list[Row] = []
