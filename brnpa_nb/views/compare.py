@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ..evidence.localisation import attention, energy_inside
 from ..ranking import RankedMaps, weighted_activity
-from .explorer import Explorer, explore
+from .explorer import Explorer, close_all, explore
 from .figures import png_bytes, upsample
 from .frames import lightly
 from .report import table
@@ -133,6 +133,11 @@ class Comparison(ipywidgets.VBox):
         out = Image.new("RGB", (max(s.width for s in strips), len(strips) * (side + 4) - 4), "white")
         for i, s in enumerate(strips): out.paste(s, (0, i * (side + 4)))
         return lightly(out)
+
+    def close(self) -> None:
+        "Close the explorers, their links, and everything around them."
+        close_all(*self._links, *self.children, self.layout)
+        super().close()
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         "The live view, with a still picture and words for readers that cannot run it."
