@@ -1,7 +1,11 @@
 """Every worker of a parallel run computes on one thread: two that share the cores by turns are slower than two that have one each. The longest tests come first."""
 import os
 
+from tests.offline import block
+
 if "PYTEST_XDIST_WORKER" in os.environ: os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+block()        # whatever asks another machine in a test is a fault: everything but explicit downloads works without a network
 
 # Processor seconds, roughly: only the order counts, so that no worker is left with a long one in the end. What is not here follows in the order of the files.
 LONG = {"tutorials/06": 150, "test_shipped.py::test_s": 100, "tutorials/07": 90, "03b_leaving": 130, "00_backbones.ipynb": 65, "05_sanity.ipynb": 55, "08_cli.ipynb": 45,

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.build import ROOT
+from tests.offline import block
 
 HEAVY = ["torch", "torchvision", "timm", "accelerate", "matplotlib.pyplot", "scipy.stats", "ipywidgets", "nbdev.test", "fastcore.test", "pytest"]
 context = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")       # elsewhere libraries do not all survive a fork
@@ -21,6 +22,7 @@ def _child(out: Path, errors: Path, folder: Path, do: Callable, args: tuple) -> 
     multiprocessing.set_start_method(None, force=True)                       # what is started in here starts as it would anywhere
     os.chdir(folder)
     sys.path.insert(0, str(ROOT))
+    block()
     do(*args)
 
 

@@ -1,4 +1,4 @@
-"""Break it on purpose, and count: bad input, kills, fuzzing, hostile files, memory, determinism.
+"""Break it on purpose, and count: bad input, kills, fuzzing, hostile files, odd circumstances, memory, determinism.
 
     python -m tests.hardening [--only kills fuzz …] [--json]
 
@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from time import perf_counter
 
-PARTS = ("kills", "fuzz", "parsers", "bad_input", "hostile", "memory", "determinism")      # the longest first
+PARTS = ("kills", "parsers", "fuzz", "circumstances", "bad_input", "hostile", "memory", "determinism")      # the longest first
 
 
 def one(part: str) -> dict:
