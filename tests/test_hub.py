@@ -40,6 +40,7 @@ def hub(tmp_path):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}", asked
     server.shutdown()
+    server.server_close()
 
 
 def _load(name, endpoint, home):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tests.build import ROOT
 from tests.offline import block
+from tests.upstream import strict
 
 HEAVY = ["torch", "torchvision", "timm", "accelerate", "matplotlib.pyplot", "scipy.stats", "ipywidgets", "nbdev.test", "fastcore.test", "pytest"]
 context = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")       # elsewhere libraries do not all survive a fork
@@ -23,6 +24,7 @@ def _child(out: Path, errors: Path, folder: Path, do: Callable, args: tuple) -> 
     os.chdir(folder)
     sys.path.insert(0, str(ROOT))
     block()
+    strict()
     do(*args)
 
 

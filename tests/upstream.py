@@ -1,0 +1,21 @@
+"""Warnings are errors in every test, notebook and command, but for these: others' own, each with its reason."""
+import warnings
+
+UPSTREAM: dict[str, str] = {          # a filter as Python's -W takes it (action:message:category:module) → why nothing can be done here
+    "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning": "NumPy about torch.Tensor, wherever matplotlib is given a tensor",
+}
+
+
+def filters() -> list[str]:
+    "In the order in which they are added: a later one is looked at first."
+    return ["error", *UPSTREAM]
+
+
+def strict() -> None:
+    "Set them in this process."
+    import re
+    warnings.simplefilter("error")
+    for line in UPSTREAM:
+        action, message, category, *module = line.split(":")
+        kind = getattr(__import__("builtins"), category) if "." not in category else getattr(__import__(category.rpartition(".")[0], fromlist=["_"]), category.rpartition(".")[2])
+        warnings.filterwarnings(action, re.escape(message), kind, re.escape(module[0]) if module else "")
