@@ -38,7 +38,16 @@ def save_checkpoint(
 
     header = {"format": FORMAT, "package": brnpa_nb.__version__, **config}
     plain = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
-    return write_atomically(path, save(plain, {"format": "pt", KEY: json.dumps(header)}))
+    return write_atomically(path, _in_order(save(plain, {"format": "pt", KEY: json.dumps(header)})))
+
+
+def _in_order(data: bytes) -> bytes:
+    "The same file with its header's entries in one order; safetensors writes them in any, so that the same tensors would have two checksums."
+    start = 8 + int.from_bytes(data[:8], "little")
+    entries = json.loads(data[8:start])
+    header = json.dumps({"__metadata__": dict(sorted(entries.pop("__metadata__").items())), **entries}, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)                                  # as the format asks
+    return len(header).to_bytes(8, "little") + header + data[start:]
 
 # %% ../nbs/02b_checkpoints.ipynb #91790d29
 @dataclass

@@ -48,8 +48,9 @@ def _finish(args: argparse.Namespace, figures: dict[str, Any], lines: Sequence[s
 def demo(args: argparse.Namespace) -> None:
     "Explain twelve drawn birds at low and high resolution."
     from brnpa_nb.demo import run_demo, table_rows
+    from brnpa_nb.writing import claim
 
-    found = run_demo(args.out, say=_say)
+    with claim(args.out): found = run_demo(args.out, say=_say)
     rows = table_rows(found)
     ranks = list(rows[0])[2:]
     lines = [f"accuracy: low resolution {100 * found['accuracy_low']:.1f} %, high resolution {100 * found['accuracy_high']:.1f} %",
@@ -100,15 +101,24 @@ def explain(args: argparse.Namespace) -> None:
 
 # %% ../nbs/08_cli.ipynb #e83e0b2f
 def _explain_task(args: argparse.Namespace) -> None:
-    "Explain few-shot decisions, or matches of re-identification: of photographs, or of drawn birds."
-    from brnpa_nb import explaining_tasks as tasks
+    "Explain few-shot decisions, or matches of re-identification: of photographs, or of drawn birds. A run that was cut begins anew."
+    from brnpa_nb.writing import claim, sweep
 
     say = (lambda *_: None) if args.quiet else _say
-    if args.photos == ["birds"] and not Path("birds").exists():
-        done = (tasks.explain_bird_episodes if args.task == "fewshot" else tasks.explain_bird_matches)(args.out, seed=args.seed, say=say)
-    else: done = _explain_photos_of_task(args, say)
+    with claim(args.out):
+        sweep(*(Path(args.out) / inside for inside in ("maps", "contributions", "pictures")))
+        done = _explained_task(args, say)
     figures = {"task": args.task, "queries": len(done.rows), "skipped": [{"file": str(p), "reason": r} for p, r in done.skipped], "out": str(done.out), "rows": done.rows}
     _finish(args, figures, [f"{len(done.rows)} queries explained, {len(done.skipped)} files left out", *(f"left out: {reason}" for _, reason in done.skipped), f"pictures and table: open {(Path(done.out) / 'index.html').resolve()}"])
+
+
+def _explained_task(args: argparse.Namespace, say: Any) -> ExplainedTask:
+    "Of drawn birds, or of photographs."
+    from brnpa_nb import explaining_tasks as tasks
+
+    if args.photos == ["birds"] and not Path("birds").exists():
+        return (tasks.explain_bird_episodes if args.task == "fewshot" else tasks.explain_bird_matches)(args.out, seed=args.seed, say=say)
+    return _explain_photos_of_task(args, say)
 
 
 def _explain_photos_of_task(args: argparse.Namespace, say: Any) -> ExplainedTask:
@@ -245,6 +255,9 @@ def evaluate(args: argparse.Namespace) -> None:
 def export(args: argparse.Namespace) -> None:
     "Write a model as ONNX, or as PyTorch's exported program, for a service or a browser."
     from brnpa_nb.leaving_python import export_named
+    from brnpa_nb.writing import sweep
+
+    sweep(Path(args.out).parent)
     _finish(args, *export_named(args.model, args.out, args.size))
 
 # %% ../nbs/08_cli.ipynb #7e81af6a

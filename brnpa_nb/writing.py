@@ -133,13 +133,13 @@ def _open_claim(path: Path) -> IO[bytes]:
 # %% ../nbs/02a_writing.ipynb #b1e1b7d5
 @contextmanager
 def claim(
-    folder: str | Path,  # made if need be
+    folder: str | Path,  # made if need be, and taken away again if it stays empty
 ) -> Iterator[None]:
     """For a `with` block: no other run writes into this folder, and what a killed one was writing is swept away.
 
     Raises `BlockingIOError` where another run is at it. Where the file system has no locks, nobody is stopped.
     """
-    path = Path(folder) / _CLAIM
+    path, new = Path(folder) / _CLAIM, not Path(folder).exists()
     path.parent.mkdir(parents=True, exist_ok=True)
     file, key = _open_claim(path), os.path.realpath(path)
     _claimed.add(key)
@@ -152,3 +152,5 @@ def claim(
         if os.name == "nt": file.close()
         with suppress(FileNotFoundError, PermissionError): path.unlink()
         file.close()
+        if new:
+            with suppress(OSError): path.parent.rmdir()                  # nothing was written: a mistake leaves no empty folder
