@@ -58,7 +58,7 @@ class Begun:
         try: return [int(p) for p in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
         except OSError: return []
 
-    def orphans(self, patience: float = 8.) -> bool:
+    def orphans(self, patience: float = 30.) -> bool:
         "Whether a process of the group is still there after it has ended, and after so many seconds."
         deadline = time.monotonic() + patience
         while self._group() and time.monotonic() < deadline: time.sleep(.02)

@@ -156,6 +156,7 @@ def _command(flag: str, threads: int, args: list[str], limit: int | None) -> Non
         import resource
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     torch.set_num_threads(threads)
+    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL), (signal.SIGHUP, signal.SIG_DFL)): signal.signal(number, usual)     # as in a terminal, wherever this runs
     sys.argv = ["brnpa", *args]
     Path(flag).touch()
     sys.exit(main())
@@ -423,7 +424,7 @@ def each_step(folder: str, photos: str, names: list[str], every: int) -> None:
     for name in names:
         home, do = Path(folder) / name, scenarios[name]
         home.mkdir(parents=True)
-        assert fork(lambda: _struck(do, home / "whole", None, "", home / "log"), home / "said") == 0, (home / "said").read_text()
+        assert fork(partial(_struck, do, home / "whole", None, "", home / "log"), home / "said") == 0, (home / "said").read_text()
         whole, log = result(home / "whole"), json.loads((home / "log").read_text())
         for at in range(1, len(log) + 1, every):
             how = ("kill", "full", "kill", "Ctrl-C")[at // every % 4]
