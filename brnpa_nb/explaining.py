@@ -230,7 +230,7 @@ def _explain_shards(job: _Job, store: MapStore, shards: Sequence[int], tell: Cal
     size, crop = store.plan["transform"]["size"], store.plan["transform"]["crop"]
     listed = ((k, name) for k in shards for name in store.names(k))
     reads = _ahead(lambda at: _read(store.where(at[1]), size, crop, on_error), listed, 2 * job.batch_size, threads)
-    with closing(reads):                                       # threads end with it, whatever happens
+    with closing(reads):                                       # type: ignore[type-var]  # threads end with it, whatever happens
         for k, group in groupby(reads, key=lambda r: r[0][0]):
             making = _Making(job)
             for (_, name), found in group: making.add(name, found); tell()
