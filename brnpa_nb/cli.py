@@ -365,11 +365,9 @@ def main(
     argv: Sequence[str] | None = None,  # arguments; those of the process if none
 ) -> int:                               # exit status: 0, 2 for a user's mistake, 130 when interrupted, 143 when told to end
     "The command `brnpa`."
-    args = parser(COMMANDS).parse_args(argv)
-    _keep_memory()
-    if os.environ.get("BRNPA_DEBUG"): args.run(args); return 0
-    with _stoppable() as heard:
-        try: args.run(args); return 0
+    if os.environ.get("BRNPA_DEBUG"): _keep_memory(); (args := parser(COMMANDS).parse_args(argv)).run(args); return 0
+    with _stoppable() as heard:                                              # first of all: reading the arguments takes long enough for Ctrl-C
+        try: args = parser(COMMANDS).parse_args(argv); _keep_memory(); args.run(args); return 0
         except KeyboardInterrupt: pass
         except Exception as error:
             if not heard:                                                    # else it came of being stopped
