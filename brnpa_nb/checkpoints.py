@@ -8,8 +8,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -20,26 +18,10 @@ import torch
 from torch import Tensor, nn
 
 import brnpa_nb
+from .writing import write_atomically
 
 # %% auto #0
-__all__ = ['FORMAT', 'KEY', 'write_atomically', 'save_checkpoint', 'Checkpoint', 'read_checkpoint', 'check_fit',
-           'weights_checksum', 'csv_table']
-
-# %% ../nbs/02b_checkpoints.ipynb #647030a0
-def write_atomically(
-    path: str | Path,  # where the file shall be; folders are made
-    data: bytes,       # what it shall hold
-) -> Path:             # the same path
-    "Write aside, flush to disk, rename. Raises `OSError` where the folder cannot be written; then nothing has changed."
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=".aside-")
-    try:
-        with os.fdopen(handle, "wb") as f: f.write(data); f.flush(); os.fsync(f.fileno())
-        os.chmod(aside, 0o644)
-        os.replace(aside, path)
-    finally: Path(aside).unlink(missing_ok=True)
-    return path
+__all__ = ['FORMAT', 'KEY', 'save_checkpoint', 'Checkpoint', 'read_checkpoint', 'check_fit', 'weights_checksum', 'csv_table']
 
 # %% ../nbs/02b_checkpoints.ipynb #3c6c43b7
 FORMAT = 1          # of the configuration in the header
@@ -56,7 +38,16 @@ def save_checkpoint(
 
     header = {"format": FORMAT, "package": brnpa_nb.__version__, **config}
     plain = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
-    return write_atomically(path, save(plain, {"format": "pt", KEY: json.dumps(header)}))
+    return write_atomically(path, _in_order(save(plain, {"format": "pt", KEY: json.dumps(header)})))
+
+
+def _in_order(data: bytes) -> bytes:
+    "The same file with its header's entries in one order; safetensors writes them in any, so that the same tensors would have two checksums."
+    start = 8 + int.from_bytes(data[:8], "little")
+    entries = json.loads(data[8:start])
+    header = json.dumps({"__metadata__": dict(sorted(entries.pop("__metadata__").items())), **entries}, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)                                  # as the format asks
+    return len(header).to_bytes(8, "little") + header + data[start:]
 
 # %% ../nbs/02b_checkpoints.ipynb #91790d29
 @dataclass

@@ -8,12 +8,17 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import brnpa_nb
+from .arguments import parser
 
 if TYPE_CHECKING:
     from brnpa_nb.explaining_tasks import ExplainedTask
@@ -22,7 +27,8 @@ if TYPE_CHECKING:
     from brnpa_nb.training import Recipe
 
 # %% auto #0
-__all__ = ['MODELS', 'demo', 'explain', 'train', 'distil', 'evaluate', 'export', 'compare', 'fetch', 'tutorials', 'main']
+__all__ = ['MODELS', 'COMMANDS', 'demo', 'explain', 'train', 'distil', 'evaluate', 'export', 'compare', 'fetch', 'tutorials',
+           'main']
 
 # %% ../nbs/08_cli.ipynb #162a4d2a
 def _speaks() -> bool: return os.environ.get("RANK", "0") == "0"   # the first of the processes that run the command together
@@ -30,19 +36,21 @@ def _speaks() -> bool: return os.environ.get("RANK", "0") == "0"   # the first o
 
 def _say(text: str) -> None:
     "A line for people: on standard error, so that `--json` stays clean."
-    if _speaks(): print(text, file=sys.stderr, flush=True)
+    if _speaks():
+        with suppress(OSError): print(text, file=sys.stderr, flush=True)     # the terminal may be gone
 
 # %% ../nbs/08_cli.ipynb #d0f4d130
 def _finish(args: argparse.Namespace, figures: dict[str, Any], lines: Sequence[str]) -> None:
     "Figures as JSON if asked for, else the lines."
-    if _speaks(): print(json.dumps(figures) if args.json else "\n".join(lines))
+    if _speaks(): print(json.dumps(figures) if args.json else "\n".join(lines), flush=True)
 
 # %% ../nbs/08_cli.ipynb #13a68127
 def demo(args: argparse.Namespace) -> None:
     "Explain twelve drawn birds at low and high resolution."
     from brnpa_nb.demo import run_demo, table_rows
+    from brnpa_nb.writing import claim
 
-    found = run_demo(args.out, say=_say)
+    with claim(args.out): found = run_demo(args.out, say=_say)
     rows = table_rows(found)
     ranks = list(rows[0])[2:]
     lines = [f"accuracy: low resolution {100 * found['accuracy_low']:.1f} %, high resolution {100 * found['accuracy_high']:.1f} %",
@@ -93,15 +101,24 @@ def explain(args: argparse.Namespace) -> None:
 
 # %% ../nbs/08_cli.ipynb #e83e0b2f
 def _explain_task(args: argparse.Namespace) -> None:
-    "Explain few-shot decisions, or matches of re-identification: of photographs, or of drawn birds."
-    from brnpa_nb import explaining_tasks as tasks
+    "Explain few-shot decisions, or matches of re-identification: of photographs, or of drawn birds. A run that was cut begins anew."
+    from brnpa_nb.writing import claim, sweep
 
     say = (lambda *_: None) if args.quiet else _say
-    if args.photos == ["birds"] and not Path("birds").exists():
-        done = (tasks.explain_bird_episodes if args.task == "fewshot" else tasks.explain_bird_matches)(args.out, seed=args.seed, say=say)
-    else: done = _explain_photos_of_task(args, say)
+    with claim(args.out):
+        sweep(*(Path(args.out) / inside for inside in ("maps", "contributions", "pictures")))
+        done = _explained_task(args, say)
     figures = {"task": args.task, "queries": len(done.rows), "skipped": [{"file": str(p), "reason": r} for p, r in done.skipped], "out": str(done.out), "rows": done.rows}
     _finish(args, figures, [f"{len(done.rows)} queries explained, {len(done.skipped)} files left out", *(f"left out: {reason}" for _, reason in done.skipped), f"pictures and table: open {(Path(done.out) / 'index.html').resolve()}"])
+
+
+def _explained_task(args: argparse.Namespace, say: Any) -> ExplainedTask:
+    "Of drawn birds, or of photographs."
+    from brnpa_nb import explaining_tasks as tasks
+
+    if args.photos == ["birds"] and not Path("birds").exists():
+        return (tasks.explain_bird_episodes if args.task == "fewshot" else tasks.explain_bird_matches)(args.out, seed=args.seed, say=say)
+    return _explain_photos_of_task(args, say)
 
 
 def _explain_photos_of_task(args: argparse.Namespace, say: Any) -> ExplainedTask:
@@ -145,13 +162,22 @@ def _train(args: argparse.Namespace, model: AttentionModel, job: Training, loss:
     from brnpa_nb.views.figures import plot_history, save_png
 
     _say(f"{len(job.train)} pictures to train on, {len(job.classes)} classes, the epoch is chosen by {'nothing: the last is kept' if job.valid is None else 'a score' if callable(job.valid) else f'{len(job.valid)} others'}")  # type: ignore[arg-type]
-    history = fit(model, job.train, job.valid, _recipe(args), loss, job.augment, args.out, not args.restart, args.workers, not args.quiet, order, args.checkpointing)
+    history = fit(model, job.train, job.valid, _recipe(args), loss, job.augment, args.out, not args.restart, args.workers, not args.quiet, order, args.checkpointing, _facts(args, model, job, loss))
     kept = Path(args.out) / ("best.safetensors" if job.valid is not None else "last.safetensors")
     figures: dict[str, Any] = {"task": args.task, "model": str(kept), "history": history.rows}
     if history.rows and _speaks(): save_png(plot_history(history.rows), Path(args.out) / "history.png")
     if job.valid is not None and history.rows: figures[history.chosen_by()] = history.best()[history.chosen_by()]
     if job.exam: figures["test"] = _scores(job.exam(load_model(kept)))
     return figures
+
+
+def _facts(args: argparse.Namespace, model: AttentionModel, job: Training, loss: Any) -> dict[str, Any]:
+    "What a training depends on beside its recipe: a run that goes on must be the same one. No paths, for folders are moved."
+    from brnpa_nb.checkpoints import weights_checksum
+    asked = ("task", "size", "valid_share", "min_crop", "crop_pct", "per_identity", "way", "query", "rule", "resolution", "temperature", "alpha")
+    teacher = getattr(loss, "teacher", None)
+    return {k: getattr(args, k) for k in asked if hasattr(args, k)} | {
+        "classes": sha256("\0".join(job.classes).encode()).hexdigest()[:16], "first weights": weights_checksum(model), "teacher": teacher and weights_checksum(teacher), "embedding": getattr(loss, "embedding", None)}
 
 
 def _scores(found: dict[str, Any]) -> dict[str, dict[str, float]]:
@@ -192,12 +218,15 @@ def train(args: argparse.Namespace) -> None:
 # %% ../nbs/08_cli.ipynb #7c33f187
 def distil(args: argparse.Namespace) -> None:
     "Distil a trained model to a finer grid."
+    import torch
+
     from brnpa_nb.distillation import Distillation, create_student
     from brnpa_nb.models import load_model
     from brnpa_nb.training import evaluate
 
     teacher, job = load_model(args.teacher), _open(args)
     if teacher.classes != job.classes: raise ValueError(f"the teacher knows {len(teacher.classes)} classes ({teacher.classes[0]!r} …), the data has {len(job.classes)} ({job.classes[0]!r} …); give the data that it was trained on, and its task")
+    torch.manual_seed(args.seed)
     student = create_student(teacher, args.output_stride, args.resolution, None if args.start == "random" else args.start)
     pull = args.embedding if args.embedding is not None else 0. if args.task == "species" else 5.
     figures = _train(args, student, job, Distillation(teacher, args.temperature, args.alpha, pull), None)
@@ -226,6 +255,9 @@ def evaluate(args: argparse.Namespace) -> None:
 def export(args: argparse.Namespace) -> None:
     "Write a model as ONNX, or as PyTorch's exported program, for a service or a browser."
     from brnpa_nb.leaving_python import export_named
+    from brnpa_nb.writing import sweep
+
+    sweep(Path(args.out).parent)
     _finish(args, *export_named(args.model, args.out, args.size))
 
 # %% ../nbs/08_cli.ipynb #7e81af6a
@@ -271,163 +303,6 @@ def tutorials(args: argparse.Namespace) -> None:
     names = [p.name for p in found]
     _finish(args, {"folder": str(args.folder), "tutorials": names}, [*names, f"open the first with: jupyter lab {Path(args.folder) / names[0]}"])
 
-# %% ../nbs/08_cli.ipynb #de6f98c0
-class _Help(argparse.ArgumentDefaultsHelpFormatter):
-    "Defaults are named where there is one and the help does not name it already."
-    def _get_help_string(self, action: argparse.Action) -> str | None:
-        told = action.default is None or action.default is False or "default" in (action.help or "")
-        return action.help if told else super()._get_help_string(action)
-
-# %% ../nbs/08_cli.ipynb #8f840238
-def _parser() -> argparse.ArgumentParser:
-    "All commands and their arguments."
-    top = argparse.ArgumentParser("brnpa", description="See what an image network looks at, in ranked order, and whether that picture can be trusted.")
-    top.add_argument("--version", action="version", version=f"brnpa_nb {brnpa_nb.__version__}")
-    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-
-    def command(name: str, run: Any, description: str) -> argparse.ArgumentParser:
-        p = commands.add_parser(name, help=run.__doc__, description=description, formatter_class=_Help)
-        p.set_defaults(run=run)
-        p.add_argument("--json", action="store_true", help="print the figures as one JSON object")
-        return p
-
-    p = command("demo", demo, "Explain twelve drawn birds with the two shipped models and write a page with ranked maps and a table. No download, under a minute.")
-    p.add_argument("--out", default="brnpa-demo", help="folder for the page")
-    _explain_arguments(command("explain", explain, "Explain photographs with any timm network, or with a model trained here: raw maps in shards, a table, pictures, a page. A run that was cut goes on where it stopped; `accelerate launch -m brnpa_nb.cli explain …` shares it among processes."))
-    p = command("train", train, "Train a network with ranked attention on drawn birds or on a folder with one folder of photographs per class. A run that was cut goes on where it stopped.")
-    p.add_argument("--model", help="timm name (for birds: a small network of ours; else resnet18)")
-    p.add_argument("--weights", help="to start from: pretrained, or a safetensors file; random if none")
-    p.add_argument("--ranks", type=int, default=3, help="number of ranked maps")
-    p.add_argument("--pooling", default="brnpa", choices=("brnpa", "bcnn", "average"), help="grouping, learned bilinear attention, or plain averaging")
-    p.add_argument("--dropout", type=float, default=0.0, help="before the head")
-    p.add_argument("--combine", choices=("concat", "sum"), help="how ranks become one embedding (default: concat for species, sum for fewshot and reid)")
-    _training_arguments(p, output_stride=None, lr=1e-3, epochs=12)
-    p = command("distil", distil, "Distil a trained model (the teacher) to a student with a finer grid.")
-    p.add_argument("teacher", help="a model file from brnpa train")
-    p.add_argument("--start", default="teacher", help="weights the student starts from: teacher, pretrained, random, or a file")
-    p.add_argument("--temperature", type=float, default=6.0, help="T of the softened answers")
-    p.add_argument("--alpha", type=float, default=0.9, help="weight of the teacher's answer against the label, 0 to 1")
-    p.add_argument("--embedding", type=float, help="weight of the cosine between student's and teacher's embeddings (default: 0 for species, 5 for fewshot and reid)")
-    _training_arguments(p, output_stride=8, lr=2e-4, epochs=3)
-    _exam_arguments(command("evaluate", evaluate, "Examine the shipped models, at both resolutions, or models of yours, on a task: scores with 95 % intervals."))
-    _compare_arguments(command("compare", compare, "Compare explainers on your network and photographs: one page with metrics, intervals, tests, maps and curves. A comparison that was cut goes on where it stopped."))
-    p = command("export", export, "Write a model as one self-contained file that gives logits and ranked maps without this package; checked against the model before it is kept.")
-    p.add_argument("model", help="a model file or folder, owner/name on the Hugging Face Hub, or a shipped model, birds_high for instance"); p.add_argument("--out", required=True, help="the file to write: FILE.onnx (any runtime, a browser) or FILE.pt2 (PyTorch without this package)")
-    p.add_argument("--size", type=_pixels, help="photographs of this size only, 224 or 256x128 (default: any size where the network takes several, else its own)")
-    p = command("fetch", fetch, "Download a data set from its official source (cub, aircraft), checked and unpacked; for sets that must be asked for, say where.")
-    p.add_argument("name", help="cub, aircraft, cars, market1501, dukemtmc, msmt17 or cuhk03np")
-    p.add_argument("folder", help="where to; gets a folder of that name")
-    p.add_argument("--quiet", action="store_true", help="no progress bar")
-    p = command("tutorials", tutorials, "Copy the tutorial notebooks into a folder.")
-    p.add_argument("folder", help="where to; made if need be")
-    p.add_argument("--force", action="store_true", help="overwrite notebooks that are there")
-    return top
-
-# %% ../nbs/08_cli.ipynb #b0739457
-def _explain_arguments(p: argparse.ArgumentParser) -> None:
-    "Arguments of explain."
-    p.add_argument("photos", nargs="+", help="photographs, or folders of them")
-    p.add_argument("--model", help="timm name, resnet50 for instance; not needed with a model file of brnpa train")
-    p.add_argument("--weights", help="pretrained, random, or a safetensors file (timm's, or a model of brnpa train)")
-    p.add_argument("--output-stride", type=int, help="pixels per map cell: 32, 16, 8 or 4 (default: 32)")
-    p.add_argument("--resolution", default="atrous", choices=("atrous", "stride"), help="how a finer grid is had")
-    p.add_argument("--ranks", type=int, help="number of ranked maps (default: 3)")
-    p.add_argument("--size", type=_pixels, help="side of the photographs in pixels, or height x width for --task (default: the network's own)")
-    p.add_argument("--task", default="species", choices=("species", "fewshot", "reid"), help="what is explained: classes, few-shot decisions, or matches between photographs; with `birds` for photos, drawn ones")
-    p.add_argument("--support", help="for --task fewshot: folder with one folder of photographs per class")
-    p.add_argument("--gallery", help="for --task reid: folder of photographs to search")
-    p.add_argument("--seed", type=int, default=0, help="of drawn birds, and of --weights random")
-    p.add_argument("--crop", default="center", choices=("center", "squash"), help="cut a square from the centre, or bend the whole photograph to one")
-    p.add_argument("--batch-size", type=int, default=8, help="photographs at a time")
-    p.add_argument("--precision", default="fp32", choices=("fp32", "bf16"), help="of the network; bf16 is two to five times as fast where the processor knows it, and about one seed in twenty falls elsewhere")
-    p.add_argument("--pictures", type=int, default=100, help="how many pictures are drawn, of the first photographs; all have maps and a row in the table")
-    p.add_argument("--shard-size", type=int, default=256, help="photographs a shard of raw maps: what is lost at most when a run is killed")
-    p.add_argument("--workers", type=int, default=2, help="threads that read photographs ahead")
-    p.add_argument("--restart", action="store_true", help="start over instead of going on with what is in --out")
-    p.add_argument("--on-error", default="skip", choices=("skip", "raise"), help="for files that cannot be read")
-    p.add_argument("--out", default="brnpa-explained", help="folder for raw maps, table, pictures and page")
-    p.add_argument("--quiet", action="store_true", help="no progress bar")
-
-# %% ../nbs/08_cli.ipynb #466f2694
-def _compare_arguments(p: argparse.ArgumentParser) -> None:
-    "Arguments of compare."
-    p.add_argument("photos", help="birds (drawn here), a folder in CUB's layout, or photographs")
-    p.add_argument("--weights", help="a model of brnpa train, or with --model: pretrained, or a safetensors file (for birds: the shipped model)")
-    p.add_argument("--model", help="timm name, for weights of a bare network")
-    p.add_argument("--output-stride", type=int, help="pixels per map cell, with --model (default: 32)")
-    p.add_argument("--resolution", default="atrous", choices=("atrous", "stride"), help="how a finer grid is had")
-    p.add_argument("--ranks", type=int, help="number of ranked maps, with --model (default: 3)")
-    p.add_argument("--explainers", nargs="+", help="names, or `all` that are installed (default: those that need no library)")
-    p.add_argument("--metrics", nargs="+", help="names (default: all that these photographs can answer)")
-    p.add_argument("--pictures", type=int, default=50, help="how many photographs, drawn at random")
-    p.add_argument("--size", type=_pixels, help="side of the photographs in pixels (default: 224, birds 96)")
-    p.add_argument("--steps", type=float, default=25, help="of deletion and insertion: a number, a share of the cells below 1, or 0 for one cell a step")
-    p.add_argument("--grid", type=_pixels, help="common grid for deletion and sparsity, 28 or 28x14 (default: the model's own)")
-    p.add_argument("--fill", default="blur", choices=("black", "mean", "blur"), help="what deleted cells become")
-    p.add_argument("--start", default="blur", choices=("black", "mean", "blur"), help="what insertion starts from")
-    p.add_argument("--score", default="softmax", choices=("softmax", "logit"), help="what is watched")
-    p.add_argument("--precision", default="fp32", choices=("fp32", "bf16"), help="of the metrics; bf16 about halves the time where the processor knows it")
-    p.add_argument("--batch-size", type=int, default=32, help="images in the network at once, in the metrics")
-    p.add_argument("--explain-batch", type=int, default=8, help="the same, in the explainers")
-    p.add_argument("--seed", type=int, default=0, help="of the draw and of everything random")
-    p.add_argument("--out", default="brnpa-compared", help="folder for the page, the tables and the finished pieces")
-    p.add_argument("--quiet", action="store_true", help="no progress bar, no estimate")
-
-# %% ../nbs/08_cli.ipynb #1269cc5e
-def _pixels(text: str) -> tuple[int, int]:
-    "224 or 256x128 (height x width) as two numbers."
-    parts = text.lower().split("x")
-    if len(parts) > 2 or not all(x.isdigit() and int(x) > 0 for x in parts): raise argparse.ArgumentTypeError(f"expected a side such as 224, or height x width such as 256x128, found {text!r}")
-    return int(parts[0]), int(parts[-1])
-
-
-def _task_arguments(p: argparse.ArgumentParser) -> None:
-    "Arguments that name a task and what it takes from the data."
-    p.add_argument("--task", default="species", choices=("species", "fewshot", "reid"), help="classification, few-shot classification, or person re-identification")
-    p.add_argument("--size", type=_pixels, help="of the photographs in pixels, a side or height x width (default: 224, few-shot 84, re-identification 256x128; birds are 96)")
-    p.add_argument("--split", help="file with lists of base, val and novel classes (fewshot; default: few_shot_split.json in the folder, or the customary split)")
-    p.add_argument("--way", type=int, default=5, help="classes in a few-shot task")
-    p.add_argument("--query", type=int, default=15, help="queries of each class in a few-shot task")
-    p.add_argument("--rule", default="market", choices=("market", "cuhk03"), help="how re-identification is scored")
-    p.add_argument("--crop-pct", type=float, default=0.875, help="share of the shorter side that validation and test photographs keep, from the centre")
-    p.add_argument("--seed", type=int, default=0, help="of order, augmentation, dropout, splits, tasks and birds")
-
-
-def _exam_arguments(p: argparse.ArgumentParser) -> None:
-    "Arguments of evaluate."
-    p.add_argument("--data", default="birds", help="birds (drawn here), or a folder: a known layout, or one folder of photographs per class")
-    p.add_argument("--model", nargs="+", help="model files from brnpa train and distil (for birds: the shipped ones)")
-    p.add_argument("--episodes", type=int, default=600, help="few-shot tasks")
-    p.add_argument("--distance", default="cosine", choices=("cosine", "euclidean"), help="of few-shot prototypes")
-    _task_arguments(p)
-
-# %% ../nbs/08_cli.ipynb #abe9573b
-def _training_arguments(p: argparse.ArgumentParser, output_stride: int | None, lr: float, epochs: int) -> None:
-    "Arguments that train and distil share."
-    p.add_argument("data", help="birds (drawn here), or a folder: a known layout, or one folder of photographs per class")
-    _task_arguments(p)
-    p.add_argument("--out", required=True, help="folder for best.safetensors, last.safetensors and the state to resume from")
-    p.add_argument("--output-stride", type=int, default=output_stride, help="pixels per map cell: 32, 16, 8 or 4" + ("" if output_stride else " (default: 32; for photographs of re-identification and few-shot 16)"))
-    p.add_argument("--resolution", default="atrous", choices=("atrous", "stride"), help="how a finer grid is had: dilation, or stride removal as in the paper")
-    p.add_argument("--pictures", type=int, default=6000, help="how many birds to draw for training")
-    p.add_argument("--valid", help="folder of validation photographs (default: a share of the training data)")
-    p.add_argument("--valid-share", type=float, default=0.15, help="share of each class (reid: of the identities) taken out for validation; 0: none, the last epoch is kept")
-    p.add_argument("--test", nargs="?", const="", help="take the exam once, at the end: alone for the data's own test part, or with a folder of test photographs")
-    p.add_argument("--per-identity", type=int, default=4, help="photographs of an identity in a batch (reid)")
-    p.add_argument("--min-crop", type=float, default=0.4, help="smallest share of a photograph in a random crop")
-    p.add_argument("--epochs", type=int, default=epochs, help="times through the training data")
-    p.add_argument("--batch-size", type=int, default=32, help="over all processes")
-    p.add_argument("--lr", type=float, default=lr, help="highest learning rate")
-    p.add_argument("--head-lr", type=float, help="of the head (default: the same)")
-    p.add_argument("--weight-decay", type=float, default=0.05, help="of AdamW, not on biases and norms")
-    p.add_argument("--warmup", type=float, default=0.1, help="share of the steps in which the rate rises")
-    p.add_argument("--label-smoothing", type=float, default=0.0, help="of the cross-entropy, 0 to 1")
-    p.add_argument("--precision", default="no", choices=("no", "bf16", "fp16"), help="mixed precision; bf16 about halves the time where the processor knows it")
-    p.add_argument("--checkpointing", action="store_true", help="less memory, more time, the same result: features are computed again for the gradient instead of kept")
-    p.add_argument("--workers", type=int, default=0, help="processes that read photographs")
-    p.add_argument("--restart", action="store_true", help="start over instead of going on with what is in --out")
-    p.add_argument("--quiet", action="store_true", help="no progress bar")
-
 # %% ../nbs/08_cli.ipynb #f630960c
 def _keep_memory() -> None:
     "Ask glibc to keep freed memory for the next tensor (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD); elsewhere do nothing."
@@ -439,21 +314,71 @@ def _keep_memory() -> None:
     for parameter, value in ((-3, 1 << 30), (-1, (1 << 31) - 1)): mallopt(parameter, value)
 
 # %% ../nbs/08_cli.ipynb #c54bd4ec
+_WHY = {"SIGINT": "interrupted", "SIGTERM": "told to end (SIGTERM)", "SIGHUP": "the terminal was closed (SIGHUP)"}
+_PATIENCE = 20.                                                              # seconds
+
+
+class _Asked(KeyboardInterrupt):
+    "A signal asks the process to end."
+
+
+@contextmanager
+def _stoppable() -> Iterator[list[signal.Signals]]:
+    "For a `with` block: the first signal raises `_Asked` and is noted in the list, later ones are not heard. What was ignored before (nohup) stays ignored."
+    heard: list[signal.Signals] = []
+    own, last = os.getpid(), threading.Timer(_PATIENCE, lambda: os._exit(128 + heard[0]))
+    last.daemon = True
+    def hear(number: int, frame: Any) -> None:
+        if os.getpid() != own: return _in_a_child(number)
+        if heard: return
+        heard.append(signal.Signals(number))
+        last.start()
+        raise _Asked
+    found = [n for name in _WHY if (n := getattr(signal, name, None)) is not None] if threading.current_thread() is threading.main_thread() else []
+    before = {n: old for n in found if (old := signal.getsignal(n)) not in (signal.SIG_IGN, None)}
+    for n in before: signal.signal(n, hear)
+    try: yield heard
+    finally:
+        last.cancel()
+        for n, old in before.items(): signal.signal(n, old)
+
+
+def _in_a_child(number: int) -> None:
+    "In a process forked from this one: Ctrl-C is its parent's business, anything else ends it as always."
+    if number == signal.SIGINT: return
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+
+# %% ../nbs/08_cli.ipynb #e76ba4d5
+def _sentence(error: Exception) -> str | None:
+    "What to say about an error; None for one that should not have happened, and is shown in full."
+    if isinstance(error, ValueError | OSError | ImportError): return " ".join(str(error).split())
+    together = isinstance(error, RuntimeError) and int(os.environ.get("WORLD_SIZE", 1)) > 1
+    lost = any(word in str(error).lower() for word in ("peer", "connection", "gloo", "nccl", "timed out", "broken pipe", "socket"))
+    return f"process {os.environ.get('RANK', '?')} lost one of the {os.environ['WORLD_SIZE']} that share the work; run the same command again to go on" if together and lost else None
+
+# %% ../nbs/08_cli.ipynb #78e44e7f
+COMMANDS = {f.__name__: f for f in (demo, explain, train, distil, evaluate, compare, export, fetch, tutorials)}
+
+
 def main(
     argv: Sequence[str] | None = None,  # arguments; those of the process if none
-) -> int:                               # exit status: 0, 2 for a user's mistake, 130 when interrupted
+) -> int:                               # exit status: 0, 2 for a user's mistake, 130 when interrupted, 143 when told to end
     "The command `brnpa`."
-    args = _parser().parse_args(argv)
-    _keep_memory()
-    if os.environ.get("BRNPA_DEBUG"): args.run(args); return 0
-    try: args.run(args)
-    except (ValueError, OSError, ImportError) as error:
-        print(f"brnpa: {' '.join(str(error).split())}", file=sys.stderr, flush=True)                 # whichever process it happened to
-        return 2
-    except KeyboardInterrupt:
-        _say("brnpa: interrupted; run the same command again to go on")
-        return 130
-    return 0
+    if os.environ.get("BRNPA_DEBUG"): _keep_memory(); (args := parser(COMMANDS).parse_args(argv)).run(args); return 0
+    with _stoppable() as heard:                                              # first of all: reading the arguments takes long enough for Ctrl-C
+        try: args = parser(COMMANDS).parse_args(argv); _keep_memory(); args.run(args); return 0
+        except KeyboardInterrupt: pass
+        except Exception as error:
+            if not heard:                                                    # else it came of being stopped
+                if (said := _sentence(error)) is None: raise
+                with suppress(OSError): print(f"brnpa: {said}", file=sys.stderr, flush=True)      # whichever process it happened to
+                return 2
+        number = heard[0] if heard else signal.SIGINT
+        _say(f"brnpa: {_WHY[number.name]}; run the same command again to go on")
+    if argv is None:                                                         # the process ends here: a second signal must not spoil that
+        for name in _WHY: hasattr(signal, name) and signal.signal(getattr(signal, name), signal.SIG_IGN)
+    return 128 + number
 
 
 if __name__ == "__main__" and "__file__" in globals(): sys.exit(main())  # as a program, not in the notebook

@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import Tensor
 
-from .checkpoints import csv_table, write_atomically
+from .checkpoints import csv_table
 from .data.finegrained import recognise
 from .evidence.benchmark import Comparison, compare, long_table, photo_table, who_differs, wide_table
 from .evidence.cases import Cases, bird_cases, cub_cases, photo_cases
@@ -28,6 +28,7 @@ from .evidence.statistics import paired_tests, summarise
 from .views.evidence import REFERENCE, curve_figure, differences_figure, dots_by_metric
 from .views.map_sheets import map_sheet
 from .views.report import code, html_report, picture, section, table
+from .writing import claim, write_atomically
 
 # %% auto #0
 __all__ = ['STARTING', 'FRONT', 'chosen_explainers', 'open_cases', 'beats_nothing', 'run_comparison', 'as_figures',
@@ -103,14 +104,14 @@ def run_comparison(
     progress: bool = True,                 # a bar
     say: Callable[[str], Any] | None = print, # told beforehand how long it takes
 ) -> Comparison:
-    "Compare, and write what was found. Run again, it goes on where it stopped. Errors as in `compare`."
+    "Compare, and write what was found. Run again, it goes on where it stopped: a kill costs one piece. Errors as in `compare`, and `BlockingIOError` where another run writes into `out`."
     out = Path(out)
     asked = chosen_explainers(explainers)
-    found = compare(models, asked, metrics, cases, settings, out / "pieces", progress=progress, say=say)
-    write_atomically(out / "table.csv", csv_table(long_table(found)))
-    write_atomically(out / "photographs.csv", csv_table(photo_table(found)))
-    write_atomically(out / "comparison.json", json.dumps(as_figures(found, models), allow_nan=False).encode())
-    comparison_page(found, models, cases, asked, out / "index.html")
+    with claim(out):
+        found = compare(models, asked, metrics, cases, settings, out / "pieces", progress=progress, say=say)
+        figures = json.dumps(as_figures(found, models), allow_nan=False).encode()
+        comparison_page(found, models, cases, asked, out / "index.html")
+        for name, data in {"table.csv": csv_table(long_table(found)), "photographs.csv": csv_table(photo_table(found)), "comparison.json": figures}.items(): write_atomically(out / name, data)
     return found
 
 # %% ../nbs/07d_comparing.ipynb #428ffa99

@@ -9,9 +9,9 @@ import copy
 import io
 import json
 import os
-import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from itertools import groupby, islice
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor
 
-from .checkpoints import read_checkpoint, save_checkpoint, weights_checksum, write_atomically
+from .checkpoints import read_checkpoint, save_checkpoint, weights_checksum
 from .data.photos import Photo, Photos, _ahead, _check_on_error, file_checksum, find_photos, to_original
 from .evidence.localisation import peaks
 from .grouping import Groups
@@ -30,6 +30,7 @@ from .shards import MapStore, check_facts, make_plan, name_text, open_maps, pack
 from .training import on_processors
 from .views.figures import overlay, to_pil
 from .views.report import code, html_report, picture, section, table
+from .writing import aside, claim, sweep, write_atomically
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -229,11 +230,12 @@ def _explain_shards(job: _Job, store: MapStore, shards: Sequence[int], tell: Cal
     size, crop = store.plan["transform"]["size"], store.plan["transform"]["crop"]
     listed = ((k, name) for k in shards for name in store.names(k))
     reads = _ahead(lambda at: _read(store.where(at[1]), size, crop, on_error), listed, 2 * job.batch_size, threads)
-    for k, group in groupby(reads, key=lambda r: r[0][0]):
-        making = _Making(job)
-        for (_, name), found in group: making.add(name, found); tell()
-        making.flush()
-        write_shard(store.folder, store.plan, k, making.tensors(), making.rows)
+    with closing(reads):                                       # type: ignore[type-var]  # threads end with it, whatever happens
+        for k, group in groupby(reads, key=lambda r: r[0][0]):
+            making = _Making(job)
+            for (_, name), found in group: making.add(name, found); tell()
+            making.flush()
+            write_shard(store.folder, store.plan, k, making.tensors(), making.rows)
 
 # %% ../nbs/06_explaining.ipynb #3a84dc80
 def _todo(store: MapStore, here: Processes, progress: Callable[[int], Any] | None) -> tuple[list[int], Callable[[], Any]]:
@@ -297,7 +299,7 @@ def explain_photos(
     """Explain photographs and write what was found; a run that was cut goes on at the first shard that is not finished.
 
     Every file is written whole or not at all; the same input gives the same files. Memory does not grow with the number of photographs.
-    Raises `FileNotFoundError` or `ValueError` where there is nothing to explain, or where `out` holds maps of something else.
+    Raises `FileNotFoundError` or `ValueError` where there is nothing to explain, or where `out` holds maps of something else; `BlockingIOError` where another run writes into it.
     """
     _check_how(batch_size, crop, on_error)
     here, names = processes(), (list(classes or model.classes) if head else None)
@@ -305,13 +307,21 @@ def explain_photos(
     facts = {**describe(model), "n_maps": model.pooling.n_maps, "weights_checksum": weights_checksum(model), "transform": {"size": side, "crop": crop, "mean": model.config.mean, "std": model.config.std},
              "image_size": [side, side], "refine": model.pooling.refine, "precision": precision, "device": next(model.parameters()).device.type, "batch_size": batch_size, "classes": names}
     job = _Job(explainer(model, precision), model.classifier if head else None, names or [], batch_size)
-    if here.rank == 0: make_plan(out, find_photos(source), facts, shard_size, restart)
-    here.wait()
-    check_facts(out, facts)
-    store = open_maps(out)
-    _explain_shards(job, store, *_todo(store, here, progress), on_error, threads)
-    here.wait()
-    return _finish(store, pictures) if here.rank == 0 else Explained(Path(out))
+    with claim(out) if here.rank == 0 else nullcontext():
+        if here.rank == 0: _prepare(Path(out), restart); make_plan(out, find_photos(source), facts, shard_size, restart)
+        here.wait()
+        check_facts(out, facts)
+        store = open_maps(out)
+        _explain_shards(job, store, *_todo(store, here, progress), on_error, threads)
+        here.wait()
+        return _finish(store, pictures) if here.rank == 0 else Explained(Path(out))
+
+
+def _prepare(out: Path, restart: bool) -> None:
+    "Take away what a killed run was writing, and, to start over, what the old maps were shown by: it must not lie beside the new ones."
+    sweep(out / "shards", out / "pictures")
+    if restart:
+        for path in (*(out / name for name in ("index.html", "table.csv", "skipped.csv")), *out.glob("pictures/[0-9]*_*.jpg")): path.unlink(missing_ok=True)
 
 # %% ../nbs/06_explaining.ipynb #76d3372c
 def _check_how(batch_size: int, crop: str, on_error: str) -> None:
@@ -325,17 +335,11 @@ def _csv(path: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> int:
     "Tables as one CSV file, whole or not at all, one table in memory at a time; the number of rows."
     import pyarrow as pa
     from pyarrow.csv import CSVWriter
-    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=".aside-")
-    os.close(handle)
     rows = 0
-    try:
-        with CSVWriter(aside, schema) as f:
-            for t in tables:
-                f.write_table(pa.table([t[c.name].cast(c.type) if c.name in t.column_names else pa.nulls(len(t), c.type) for c in schema], schema=schema))
-                rows += len(t)
-        os.chmod(aside, 0o644)
-        os.replace(aside, path)
-    finally: Path(aside).unlink(missing_ok=True)
+    with aside(path) as file, CSVWriter(file, schema) as f:
+        for t in tables:
+            f.write_table(pa.table([t[c.name].cast(c.type) if c.name in t.column_names else pa.nulls(len(t), c.type) for c in schema], schema=schema))
+            rows += len(t)
     return rows
 
 # %% ../nbs/06_explaining.ipynb #96d4d41d

@@ -5,10 +5,13 @@
 # %% ../nbs/05_training.ipynb #ba46addf
 from __future__ import annotations
 
+import json
 import math
 import os
-from collections.abc import Callable, Iterator, Sized
-from contextlib import contextmanager, nullcontext
+import signal
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -22,10 +25,11 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from .checkpoints import check_fit, read_checkpoint, save_checkpoint
 from .models import AttentionModel, save_model
 from .resolution import evaluating
+from .writing import claim
 
 # %% auto #0
-__all__ = ['Loss', 'Recipe', 'lr_factor', 'CrossEntropy', 'evaluate', 'on_processors', 'checkpointed', 'History',
-           'parameter_groups', 'fit']
+__all__ = ['Loss', 'Recipe', 'lr_factor', 'CrossEntropy', 'deaf', 'reading', 'evaluate', 'on_processors', 'checkpointed',
+           'History', 'parameter_groups', 'fit']
 
 # %% ../nbs/05_training.ipynb #3cbe4361
 @dataclass(frozen=True)
@@ -105,6 +109,37 @@ class CrossEntropy:
         return F.cross_entropy(logits.float(), targets, label_smoothing=self.label_smoothing), logits
 
 # %% ../nbs/05_training.ipynb #bf656aba
+def deaf(
+    number: int = 0,  # of the worker
+) -> None:
+    "For `worker_init_fn`: Ctrl-C, which a terminal sends to every process, is for the one that started the workers."
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _each(loader: Iterable[Any]) -> Iterator[Any]:
+    "What a loader gives. Where reading is cut, nothing of it stays: the frames of an error hold the workers."
+    try: yield from loader
+    except BaseException as error: traceback.clear_frames(error.__traceback__); raise
+
+
+@contextmanager
+def reading(
+    loader: Iterable[Any],        # a `DataLoader`, or Accelerate's
+) -> Iterator[Iterator[Any]]:     # what it gives
+    """For a `with` block: batches, one after the other. Workers end with the block, also where Ctrl-C comes in between.
+
+    Raises `ChildProcessError` where a worker died, which may show anywhere in the block; what a worker stumbled over is raised as it is, in one sentence.
+    """
+    try:
+        with closing(_each(loader)) as read: yield read              # type: ignore[type-var]
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error): raise
+        raise ChildProcessError(f"a process that reads pictures died ({str(error).splitlines()[0].rstrip('. ')}), perhaps for want of memory; take fewer workers, then run the same again to go on") from None
+    except (ValueError, OSError) as error:
+        if "Original Traceback" not in str(error): raise
+        raise type(error)(str(error).strip().splitlines()[-1].partition(": ")[2]) from None
+
+# %% ../nbs/05_training.ipynb #b8f4cd8c
 def evaluate(
     model: nn.Module,       # images → logits; mode is restored
     data: Dataset,          # of (image, label)
@@ -114,12 +149,13 @@ def evaluate(
 ) -> dict[str, Any]:        # n, loss, accuracy in [0, 1], logits (n, K) and labels (n,) on the CPU
     "Loss and accuracy over a data set, in eval mode and without gradients; every picture counts once, also over several processes."
     accelerator = _accelerator(precision)
-    loader = accelerator.prepare(DataLoader(data, batch_size, num_workers=workers))
+    loader = accelerator.prepare(DataLoader(data, batch_size, num_workers=workers, worker_init_fn=deaf))
     rows = []
     with evaluating(model.to(accelerator.device)):
-        for images, labels in loader:
-            with accelerator.autocast(): logits = model(images)
-            rows.append([t.cpu() for t in accelerator.gather_for_metrics((logits.float(), labels))])
+        with reading(loader) as read:
+            for images, labels in read:
+                with accelerator.autocast(): logits = model(images)
+                rows.append([t.cpu() for t in accelerator.gather_for_metrics((logits.float(), labels))])
     if not rows: raise ValueError("there is nothing to evaluate: the data set is empty")
     logits, labels = (torch.cat(column) for column in zip(*rows))
     return {"n": len(labels), "loss": F.cross_entropy(logits, labels).item(), "accuracy": (logits.argmax(1) == labels).double().mean().item(), "logits": logits, "labels": labels}
@@ -205,11 +241,12 @@ def fit(
     progress: bool = True,              # a bar on the main process
     order: Any = None,                  # a sampler of indices with an `epoch` attribute, the same in all processes (`PKSampler`); a permutation if none
     checkpointing: bool = False,        # compute features again for the gradient instead of keeping them all: less memory, more time, the same result
+    about: Mapping[str, Any] | None = None, # what else the result depends on, plain values: a state with others is refused, not gone on from
 ) -> History:                           # one row an epoch
     """Train, validate after each epoch, keep the best and the last model, and be able to go on after a cut.
 
-    At the end the model has the weights of the last epoch; those of the best are in `out`. Resuming after a cut gives what an uninterrupted run gives (on a CPU bit for bit).
-    Raises `ValueError` for a state of another recipe or model, for a loss that is not finite, for processes that hold only parts of the weights (FSDP, DeepSpeed), and as in `checkpointed`.
+    At the end the model has the weights of the last epoch; those of the best are in `out`. Resuming after a cut, of whatever kind, gives what an uninterrupted run gives (on a CPU bit for bit); a cut costs one epoch at most.
+    Raises `ValueError` for a state of another recipe, model or `about`, for a loss that is not finite, for processes that hold only parts of the weights (FSDP, DeepSpeed), and as in `checkpointed`; `BlockingIOError` where another run writes into `out`, `ChildProcessError` where a worker died.
     """
     accelerator = _accelerator(recipe.precision)
     _check_whole(accelerator)
@@ -217,23 +254,37 @@ def fit(
     pictures = _Augmented(train, augment, recipe.seed)
     if not len(pictures): raise ValueError("there is nothing to train on: the data set is empty")
     order = _Order(len(pictures), recipe.seed) if order is None else order
+    about = json.loads(json.dumps({"pictures": len(pictures), **(about or {})}))
     model.to(accelerator.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(parameter_groups(model, recipe))
     state, history = (Path(out) / "state.safetensors" if out else None), History()
-    if state and resume and state.exists(): history = _restore(state, model, optimizer, recipe)
-    wrapped, optimizer, loader = accelerator.prepare(model, optimizer, DataLoader(pictures, recipe.batch_size, sampler=order, num_workers=workers, drop_last=len(order) % recipe.batch_size == 1 < len(order)))
-    with torch.random.fork_rng(), checkpointed(model) if checkpointing else nullcontext():
+    with claim(out) if out and accelerator.is_main_process else nullcontext(), _left_as_found(accelerator, model), torch.random.fork_rng(), checkpointed(model) if checkpointing else nullcontext():
+        if state and state.exists():
+            if resume: history = _restore(state, model, optimizer, recipe, about)
+            elif accelerator.is_main_process: state.unlink()             # or a restart that is cut would go on from the old run
+        wrapped, optimizer, loader = accelerator.prepare(model, optimizer, DataLoader(pictures, recipe.batch_size, sampler=order, num_workers=workers, worker_init_fn=deaf, drop_last=len(order) % recipe.batch_size == 1 < len(order)))
         for epoch in range(len(history), recipe.epochs):
             order.epoch = pictures.epoch = epoch
             torch.manual_seed(_mix(recipe.seed, epoch, accelerator.process_index))
             row = _epoch(accelerator, wrapped, optimizer, loader, loss, recipe, epoch, progress, checkpointing)
             if valid is not None: row |= _validation(model, valid, recipe, workers)
             history.rows.append(row)
-            if out and accelerator.is_main_process: _keep(Path(out), model, optimizer, recipe, history)
-    accelerator.unwrap_model(wrapped, keep_fp32_wrapper=False)
-    accelerator.wait_for_everyone()                                        # the first process has written what all may now read
-    accelerator.free_memory()
+            if out and accelerator.is_main_process: _keep(Path(out), model, optimizer, recipe, about, history)
+        accelerator.wait_for_everyone()                                    # the first process has written what all may now read
     return history
+
+# %% ../nbs/05_training.ipynb #e476de3a
+@contextmanager
+def _left_as_found(accelerator: Any, model: AttentionModel) -> Iterator[None]:
+    "No gradient comes in. However it ends: Accelerate's wrapping is gone, no gradient stays, each part of the model is in its own mode again."
+    modes = [(m, m.training) for m in model.modules()]
+    for p in model.parameters(): p.grad = None                             # what somebody left there would be part of the first step
+    try: yield
+    finally:
+        accelerator.unwrap_model(model, keep_fp32_wrapper=False)
+        accelerator.free_memory()
+        for p in model.parameters(): p.grad = None
+        for m, mode in modes: m.training = mode
 
 # %% ../nbs/05_training.ipynb #64a0caa0
 def _check_whole(accelerator: Any) -> None:
@@ -256,37 +307,38 @@ def _epoch(accelerator: Any, model: nn.Module, optimizer: Any, loader: Any, loss
 
     model.train()
     start, total = perf_counter(), torch.zeros(3, dtype=torch.float64, device=accelerator.device)
-    bar = tqdm(loader, desc=f"epoch {epoch + 1}/{recipe.epochs}", disable=not (progress and accelerator.is_main_process), leave=False)
-    for step, (images, targets) in enumerate(bar):
-        factor = lr_factor(epoch * len(loader) + step, recipe.epochs * len(loader), recipe.warmup)
-        for group in optimizer.param_groups: group["lr"] = factor * group["base_lr"]
-        with accelerator.autocast(): value, logits = loss(model, images.contiguous(memory_format=torch.channels_last), targets)
-        if not value.isfinite(): raise ValueError(f"the loss became {value.item()} in epoch {epoch + 1}, step {step + 1}; lower lr ({recipe.lr:g}), or look for broken pictures")
-        with _counted(model) if recomputing else nullcontext(): accelerator.backward(value)
-        optimizer.step()
-        optimizer.zero_grad()
-        total += torch.stack([value.detach().double() * len(targets), (logits.argmax(1) == targets).sum().double(), torch.tensor(float(len(targets)), device=total.device, dtype=total.dtype)])
-        bar.set_postfix(loss=f"{value.item():.3f}")
+    bar = tqdm(total=len(loader), desc=f"epoch {epoch + 1}/{recipe.epochs}", disable=not (progress and accelerator.is_main_process), leave=False)
+    with bar, reading(loader) as read:
+        for step, (images, targets) in enumerate(read):
+            factor = lr_factor(epoch * len(loader) + step, recipe.epochs * len(loader), recipe.warmup)
+            for group in optimizer.param_groups: group["lr"] = factor * group["base_lr"]
+            with accelerator.autocast(): value, logits = loss(model, images.contiguous(memory_format=torch.channels_last), targets)
+            if not value.isfinite(): raise ValueError(f"the loss became {value.item()} in epoch {epoch + 1}, step {step + 1}; lower lr ({recipe.lr:g}), or look for broken pictures")
+            with _counted(model) if recomputing else nullcontext(): accelerator.backward(value)
+            optimizer.step()
+            optimizer.zero_grad()
+            total += torch.stack([value.detach().double() * len(targets), (logits.argmax(1) == targets).sum().double(), torch.tensor(float(len(targets)), device=total.device, dtype=total.dtype)])
+            bar.set_postfix(loss=f"{value.item():.3f}", refresh=False)
+            bar.update()
     sums = accelerator.reduce(total).tolist()
     return {"epoch": epoch + 1, "train_loss": sums[0] / sums[2], "train_accuracy": sums[1] / sums[2], "seconds": round(perf_counter() - start, 1)}
 
 # %% ../nbs/05_training.ipynb #29437fe1
-def _keep(out: Path, model: AttentionModel, optimizer: Any, recipe: Recipe, history: History) -> None:
+def _keep(out: Path, model: AttentionModel, optimizer: Any, recipe: Recipe, about: Mapping[str, Any], history: History) -> None:
     "Write last, best (if it is) and, at the very end, the state: whatever happens in between, the state is whole."
     save_model(model, out / "last.safetensors")
     if history.best() is history.rows[-1]: save_model(model, out / "best.safetensors")
     tensors = {f"model.{k}": v for k, v in model.state_dict().items()}
     for i, entries in optimizer.state_dict()["state"].items(): tensors |= {f"optimizer.{i}.{k}": v for k, v in entries.items()}
-    save_checkpoint(out / "state.safetensors", tensors, {"recipe": asdict(recipe), "history": history.rows})
+    save_checkpoint(out / "state.safetensors", tensors, {"recipe": asdict(recipe), "about": about, "history": history.rows})
 
 # %% ../nbs/05_training.ipynb #d8b52205
-def _restore(state: Path, model: AttentionModel, optimizer: torch.optim.Optimizer, recipe: Recipe) -> History:
+def _restore(state: Path, model: AttentionModel, optimizer: torch.optim.Optimizer, recipe: Recipe, about: Mapping[str, Any]) -> History:
     "Put model and optimiser back to where a run stopped; everything is checked before anything changes."
     kept = read_checkpoint(state)
-    changed = [k for k, v in asdict(recipe).items() if kept.config.get("recipe", {}).get(k) != v]
-    if changed:
-        was, now = kept.config.get("recipe", {}), asdict(recipe)
-        raise ValueError(f"{state.parent} holds a run with other settings ({', '.join(f'{k} {was.get(k)} → {now[k]}' for k in changed)}); take another folder, or resume=False to start over")
+    was, now = {**kept.config.get("about", {}), **kept.config.get("recipe", {})}, {**about, **asdict(recipe)}
+    changed = [k for k, v in now.items() if (k in was or k in asdict(recipe)) and was.get(k) != v]     # a state may be older than what is now noted
+    if changed: raise ValueError(f"{state.parent} holds a run with other settings ({', '.join(f'{k} {was.get(k)} → {now[k]}' for k in changed)}); take another folder, or resume=False (--restart) to start over")
     split = {name: {k.removeprefix(name): v for k, v in kept.tensors.items() if k.startswith(name)} for name in ("model.", "optimizer.")}
     check_fit(model.state_dict(), split["model."], state)
     entries: dict[int, dict[str, Tensor]] = {}

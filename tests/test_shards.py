@@ -1,10 +1,8 @@
-"""What the notebooks cannot show of explained folders: killed runs, several processes, memory over many shards."""
+"""What the notebooks cannot show of explained folders: several processes, memory over many shards. Runs that are killed are in test_kills.py."""
 import os
-import signal
 import socket
 import subprocess
 import sys
-import time
 import warnings
 
 import pytest
@@ -46,24 +44,6 @@ def whole(tmp_path_factory):
 
 def arguments(home, out): return ["brnpa_nb.cli", "explain", home / "photos", "--weights", home / "model.safetensors", "--size", "64", "--shard-size", "8", "--batch-size", "4", "--pictures", "5", "--out", out, "--quiet"]
 def command(home, out): return [sys.executable, "-m", *map(str, arguments(home, out))]
-
-
-def test_killed_and_resumed_is_bitwise_the_same(whole, tmp_path):
-    run = subprocess.Popen(command(whole, tmp_path / "out"), env=ENV, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while len(list((tmp_path / "out").glob("shards/*.parquet"))) < 2 and time.monotonic() < deadline: time.sleep(.005)
-    run.send_signal(signal.SIGKILL)
-    run.wait()
-    store = open_maps(tmp_path / "out")
-    cut = list(store.finished())
-    assert 2 <= len(cut) < store.n_shards and not store.check()                    # the kill came in between, and what is there is whole
-    assert all(len(store[[8 * k + 4]]) == 1 for k in cut)                          # and can be read
-    kept = {p: p.stat().st_mtime_ns for k in cut for p in (tmp_path / "out/shards").glob(f"{k:05d}.*")}
-    again = subprocess.run(command(whole, tmp_path / "out"), env=ENV, capture_output=True, text=True, timeout=300)
-    assert again.returncode == 0, again.stderr
-    assert shards(tmp_path / "out") == shards(whole / "out")
-    assert {p: p.stat().st_mtime_ns for p in kept} == kept                         # finished shards were not made again
-    for name in ("table.csv", "skipped.csv", "pictures/00000_0000.jpg"): assert (tmp_path / "out" / name).read_bytes() == (whole / "out" / name).read_bytes()
 
 
 LAUNCHERS = {"accelerate": ["accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "{port}"],

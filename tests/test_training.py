@@ -1,10 +1,8 @@
-"""What the training notebook cannot show: several processes, and a run that is killed."""
+"""What the training notebook cannot show: several processes. Runs that are killed are in test_kills.py."""
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 
 import torch
 from safetensors.torch import load_file
@@ -54,24 +52,6 @@ def test_two_processes_give_what_one_gives(tmp_path):
         assert abs(x["train_loss"] - y["train_loss"]) < 1e-4 and abs(x["valid_loss"] - y["valid_loss"]) < 1e-4
     first, second = (load_file(tmp_path / k / "last.safetensors") for k in ("one", "two"))
     for k in first: torch.testing.assert_close(first[k], second[k], atol=2e-4, rtol=1e-3)
-
-
-def test_killed_and_resumed_is_bitwise_the_same(tmp_path):
-    (tmp_path / "script.py").write_text(SCRIPT)
-    whole = subprocess.run([sys.executable, tmp_path / "script.py", tmp_path / "whole", "6"], env=_env(), capture_output=True, text=True, timeout=300)
-    assert whole.returncode == 0, whole.stderr
-    run = subprocess.Popen([sys.executable, tmp_path / "script.py", tmp_path / "cut", "6"], env=_env(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while not (tmp_path / "cut/state.safetensors").exists() and time.monotonic() < deadline: time.sleep(.01)
-    run.send_signal(signal.SIGKILL)
-    run.wait()
-    again = subprocess.run([sys.executable, tmp_path / "script.py", tmp_path / "cut", "6"], env=_env(), capture_output=True, text=True, timeout=300)
-    assert again.returncode == 0, again.stderr
-    for name in ("last", "best"):
-        a, b = (load_file(tmp_path / k / f"{name}.safetensors") for k in ("whole", "cut"))
-        assert all(torch.equal(a[k], b[k]) for k in a)
-    left = [p.name for p in (tmp_path / "cut").iterdir() if p.suffix != ".safetensors"]
-    assert all(name.startswith(".aside-") for name in left)         # what the kill left is never taken for a result
 
 
 def test_one_whole_step_a_batch(tmp_path):

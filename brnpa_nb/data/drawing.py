@@ -10,10 +10,13 @@ __all__ = ['Colour', 'Vector', 'Points', 'PLACES', 'smooth', 'place', 'ellipse',
 import math
 import multiprocessing
 import os
+import signal
 import sys
+import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from copy import copy
 from typing import Any
 
@@ -334,17 +337,27 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 # %% ../../nbs/data/00_drawing.ipynb #e7755ac6
+def _wait_on(parent: int) -> None:
+    "For a worker: leave Ctrl-C to the parent, and end within a second when the parent is gone."
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    def watch() -> None:
+        while os.getppid() == parent: time.sleep(.5)
+        os._exit(1)
+    threading.Thread(target=watch, daemon=True).start()
+
+# %% ../../nbs/data/00_drawing.ipynb #e649583a
 def paint_blocks(
     paint: Callable[[Any], Any],      # a function of a module (or `partial` of one) that calls numpy and Pillow only
     blocks: Sequence[Any],            # its argument, one after the other
     workers: int,                     # processes at most
 ) -> Iterator[Any]:                   # its results, in order
-    "`paint` of each block in turn, by several processes where that is safe."
+    "`paint` of each block in turn, by several processes where that is safe. Raises `ChildProcessError` where one of them died."
     if workers < 2 or len(blocks) < 2 or sys.platform != "linux" or multiprocessing.current_process().daemon: yield from map(paint, blocks)
     else:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
-            pool = ProcessPoolExecutor(min(workers, len(blocks)), multiprocessing.get_context("fork"))
+            pool = ProcessPoolExecutor(min(workers, len(blocks)), multiprocessing.get_context("fork"), _wait_on, (os.getpid(),))
             painted = pool.map(paint, blocks)                                   # forks here
         try: yield from painted
+        except BrokenExecutor as error: raise ChildProcessError("a process that was drawing died, perhaps for want of memory; run the same again, with fewer workers") from error
         finally: pool.shutdown(cancel_futures=True)

@@ -23,6 +23,7 @@ from .metrics import METRICS, Question, Settings, ask, check_metrics, with_rando
 from .perturbation import Model
 from .pieces import Asked, Piece, Todo, Wish, as_asked, as_explain, extended, joined, keep, kept, make_piece_of_each, plan, still_answers
 from .statistics import Pair, Summary, paired_tests, summarise
+from ..writing import sweep
 
 # %% auto #0
 __all__ = ['Comparison', 'wide_table', 'long_table', 'photo_table', 'who_differs', 'Trial', 'rehearse', 'spoken', 'compare']
@@ -197,6 +198,7 @@ def compare(
     networks = {n: as_module(m) for n, m in (models if isinstance(models, Mapping) else {"model": models}).items()}
     if not (networks and len(cases)) or portion < 1: raise ValueError(f"nothing to compare: {len(networks)} models, {len(cases)} photographs, {portion} a piece; give at least one of each")
     wanted, asked = check_metrics(metrics, cases), as_asked(explainers)
+    if cache is not None: sweep(*Path(cache).glob("[0-9a-f][0-9a-f]"))       # what killed ones were writing; several comparisons may share a cache, since pieces are named by their content
     todo = plan(networks, asked, cases, settings, None if cache is None else Path(cache), portion)
     pieces = _there_already(networks, cases, todo, speak)
     missing = [t for t in todo if t not in pieces or not set(wanted) <= set(pieces[t].values)]

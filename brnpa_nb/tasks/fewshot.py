@@ -18,6 +18,7 @@ from ..data.episodes import EpisodeSampler, split_episode
 from ..models import AttentionModel
 from ..ranking import RankedMaps
 from .decisions import Decision, embedding_of, linear_decision, rank_vectors, similarity_decision
+from ..training import deaf, reading
 
 # %% auto #0
 __all__ = ['Mixture', 'DISTANCES', 'Features', 'cached_features', 'prototype_mixture', 'prototypes', 'cosine_linear_mixture',
@@ -40,9 +41,10 @@ def cached_features(
 ) -> Features:               # on the CPU
     "Every photograph through the network once, in eval mode and without gradients. Raises `ValueError` for an empty data set."
     found = []
-    for images, labels in DataLoader(data, batch_size, num_workers=workers, generator=torch.Generator()):   # the global generator stays as it was
-        vectors = rank_vectors(model, model.explain(images))
-        found.append((vectors.cpu(), embedding_of(model, vectors).cpu(), labels))
+    with reading(DataLoader(data, batch_size, num_workers=workers, worker_init_fn=deaf, generator=torch.Generator())) as read:   # the global generator stays as it was
+        for images, labels in read:
+            vectors = rank_vectors(model, model.explain(images))
+            found.append((vectors.cpu(), embedding_of(model, vectors).cpu(), labels))
     if not found: raise ValueError("there is nothing to compute: the data set is empty")
     return Features(*(torch.cat(column) for column in zip(*found)))
 

@@ -20,6 +20,7 @@ from ..models import AttentionModel
 from ..resolution import evaluating
 from .decisions import Decision, rank_vectors, similarity_decision
 from .retrieval import Retrieval, retrieve
+from ..training import deaf, reading
 
 # %% auto #0
 __all__ = ['PKSampler', 'triplet_loss', 'IdentityTriplet', 'split_queries', 'embed_all', 'evaluate_reid', 'Part', 'MatchDecision',
@@ -144,8 +145,8 @@ def embed_all(
 ) -> Tensor:                # (n, E) on the CPU, after the neck
     "The embedding of every photograph, in order. Raises `ValueError` for an empty data set."
     device, rows = next(model.parameters()).device, []
-    with evaluating(model):
-        for batch in DataLoader(data, batch_size, num_workers=workers, generator=torch.Generator()):   # the global generator stays as it was
+    with evaluating(model), reading(DataLoader(data, batch_size, num_workers=workers, worker_init_fn=deaf, generator=torch.Generator())) as read:   # the global generator stays as it was
+        for batch in read:
             images = (batch[0] if isinstance(batch, (list, tuple)) else batch).to(device)
             found = model.embed(images)
             rows.append(((found + model.embed(images.flip(3))) / 2 if flip else found).float().cpu())
