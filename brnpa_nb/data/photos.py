@@ -352,7 +352,7 @@ def _class_names(folders: Sequence[Path]) -> dict[str, Path]:
     named = sorted(((unicodedata.normalize("NFC", p.name), p) for p in folders), key=lambda n: n[0])
     places: dict[Path, Path] = {}
     for (name, p), (after, q) in zip(named, named[1:]):
-        if name == after: raise ValueError(f"{p.parent} holds two folders that are called {name!r}, written in two ways ({p.name.encode()} and {q.name.encode()}); put their photographs into one of them")
+        if name == after: raise ValueError(f"{p.parent} holds two folders that are called {name!r}, written in two ways ({ascii(p.name)} and {ascii(q.name)}); put their photographs into one of them")
     for _, p in named:
         if (q := places.setdefault(p.resolve(), p)) is not p: raise ValueError(f"{q} and {p.name} are one and the same folder, so that its photographs would be of two classes; take the link away")
     return dict(named)

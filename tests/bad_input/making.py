@@ -61,7 +61,7 @@ def pictures(folder: Path, names: Sequence[str | bytes] = ("a.png", "b.png", "c.
 
 def class_folders(root: Path, classes: Sequence[str] = ("ash", "beech", "cedar"), each: int = 3) -> Path:
     "One folder of scenes per class."
-    for k, name in enumerate(classes): pictures(root / name, [f"{name[:20]}_{i}.png" for i in range(each)])
+    for name in classes: pictures(root / name, [f"{name[:20]}_{i}.png" for i in range(each)])
     return root
 
 
