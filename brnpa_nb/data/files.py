@@ -13,6 +13,7 @@ import warnings
 import zlib
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -89,6 +90,20 @@ def find_photos(
         found += inside
     return found
 
+# %% ../../nbs/data/01c_files.ipynb #8e429a2a
+def _decoded(
+    path: Path, # a text file
+) -> str:
+    "The text of a small file: UTF-8, with a mark at its start or without; UTF-16 with its mark; anything else as Latin-1, which is warned about."
+    data = path.read_bytes()
+    try:
+        if data[:2] in (b"\xff\xfe", b"\xfe\xff"): return data.decode("utf-16")
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as e:
+        if e.encoding.startswith("utf-16"): raise ValueError(f"{path} begins as UTF-16 and is not ({e.reason}); save it as UTF-8") from e
+        warnings.warn(f"{path} is not UTF-8 and is read as Latin-1; save it as UTF-8 if names look wrong", stacklevel=3)
+        return data.decode("latin-1")
+
 # %% ../../nbs/data/01c_files.ipynb #92682103
 _ZEROS = bytes(64)
 
@@ -146,10 +161,13 @@ def shared_photos(
     first: Sequence[Path],        # files
     second: Sequence[Path],       # files
 ) -> list[tuple[Path, Path]]:     # for each of the second that is also among the first: both
-    "Files of the second list whose bytes are those of a file of the first. Raises as `file_checksum`."
+    "Files of the second list whose bytes are those of a file of the first; what cannot be read is no file's twin."
     by_size: dict[int, list[Path]] = defaultdict(list)
-    for p in first: by_size[p.stat().st_size].append(p)
+    for p in first:
+        with suppress(OSError): by_size[p.stat().st_size].append(p)
     sums: dict[Path, str] = {}
     def checksum(p: Path) -> str: return sums[p] if p in sums else sums.setdefault(p, file_checksum(p))
-    def twin(p: Path) -> Path | None: return next((q for q in by_size.get(p.stat().st_size, ()) if q.samefile(p) or checksum(q) == checksum(p)), None)
+    def twin(p: Path) -> Path | None:
+        with suppress(OSError): return next((q for q in by_size.get(p.stat().st_size, ()) if q.samefile(p) or checksum(q) == checksum(p)), None)
+        return None
     return [(q, p) for p in second if (q := twin(p))]

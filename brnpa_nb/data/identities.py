@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from .files import _decoded
 from .photos import PHOTO_SUFFIXES, Photos
 
 # %% ../../nbs/data/06_identities.ipynb #894695b9
@@ -177,7 +178,7 @@ def _read_list(path: Path, folder: Path) -> list[_Entry]:
     "The pictures that a list names."
     pattern, example = _PATTERNS["msmt17"]
     entries, bad = [], []
-    for k, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for k, line in enumerate(_decoded(path).splitlines(), 1):
         if not line.strip(): continue
         name, _, number = line.strip().rpartition(" ")
         found = pattern.fullmatch(name.rpartition("/")[2])
