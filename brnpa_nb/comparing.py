@@ -15,6 +15,7 @@ from typing import Any
 from torch import Tensor
 
 from .checkpoints import csv_table, write_atomically
+from .data.files import _place
 from .data.finegrained import recognise
 from .evidence.benchmark import Comparison, compare, long_table, photo_table, who_differs, wide_table
 from .evidence.cases import Cases, bird_cases, cub_cases, photo_cases
@@ -104,7 +105,7 @@ def run_comparison(
     say: Callable[[str], Any] | None = print, # told beforehand how long it takes
 ) -> Comparison:
     "Compare, and write what was found. Run again, it goes on where it stopped. Errors as in `compare`."
-    out = Path(out)
+    out = _place(out)
     asked = chosen_explainers(explainers)
     found = compare(models, asked, metrics, cases, settings, out / "pieces", progress=progress, say=say)
     write_atomically(out / "table.csv", csv_table(long_table(found)))

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from .checkpoints import read_checkpoint, save_checkpoint, weights_checksum, write_atomically
+from .data.files import _place
 from .data.photos import Photo, Photos, _ahead, _check_on_error, file_checksum, find_photos, to_original
 from .evidence.localisation import peaks
 from .grouping import Groups
@@ -312,6 +313,8 @@ def explain_photos(
     Raises `FileNotFoundError` or `ValueError` where there is nothing to explain, or where `out` holds maps of something else.
     """
     _check_how(batch_size, crop, on_error)
+    out = _place(out)
+    if (out / "contributions").is_dir(): raise ValueError(f"{out} holds the results of another task; take another folder")
     here, names = processes(), (list(classes or model.classes) if head else None)
     side = size or model.config.image_size or model.backbone.image_size
     facts = {**describe(model), "n_maps": model.pooling.n_maps, "weights_checksum": weights_checksum(model), "transform": {"size": side, "crop": crop, "mean": model.config.mean, "std": model.config.std},

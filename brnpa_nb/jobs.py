@@ -288,8 +288,9 @@ def check_out(
     out: str | Path,      # where the results of a training shall be
     training: Training,   # from `open_training`
 ) -> None:
-    "Raise `ValueError` for a place among the class folders: it would be a class itself the next time."
-    for p in Path(out).resolve().parents:
+    "Raise `ValueError` for a place among the class folders, since it would be a class itself the next time, and one sentence for a place that cannot be written."
+    from brnpa_nb.data.files import _place
+    for p in _place(out).resolve().parents:
         if all((p / c).is_dir() for c in training.classes): raise ValueError(f"{out} lies in {p}, among the folders of the classes, and would be taken for a class or its photographs; write the results elsewhere")
 
 # %% ../nbs/07b_jobs.ipynb #8d7781a4

@@ -21,7 +21,8 @@ from torch.utils.data import Dataset, Sampler
 
 from .birds import draw_bird
 from .files import _decoded, _ignored
-from .photos import Photos, class_numbers, find_photos
+from .photos import Photos, find_photos
+from ..labels import class_numbers
 
 # %% auto #0
 __all__ = ['KINDS', 'Listing', 'EpisodeSampler', 'Episode', 'split_episode', 'ClassSplit', 'split_classes', 'SomeClasses',

@@ -39,6 +39,17 @@ def _expanded(path: str | Path) -> Path:
     try: return Path(path).expanduser()
     except RuntimeError as e: raise ValueError(f"{path} names the home folder of somebody who is not known here; write the path in full") from e
 
+# %% ../../nbs/data/01c_files.ipynb #17595f0e
+def _place(
+    out: str | Path,  # a folder, there or not
+) -> Path:
+    "The folder, with ~ for the home folder. Raises one sentence where results cannot be written to it."
+    path = _expanded(out)
+    above = next(p for p in (path, *path.absolute().parents) if _there(p))
+    if not above.is_dir(): raise NotADirectoryError(f"{path} cannot be a folder, since {above} is a file; take another place for the results")
+    if not os.access(above, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids): raise PermissionError(f"{above} may not be written by this user; take another place for the results")
+    return path
+
 # %% ../../nbs/data/01c_files.ipynb #2d9925c8
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 _OTHERS = (".heic", ".heif", ".hif", ".avif", ".jfif", ".jpe", ".jp2", ".jxl", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".psd")

@@ -22,7 +22,8 @@ from torch.utils.data import Dataset
 
 from .downloads import Source, by_request, download, unpack
 from .files import _decoded
-from .photos import PHOTO_SUFFIXES, ClassFolder, Photos, class_numbers, from_original
+from .photos import PHOTO_SUFFIXES, ClassFolder, Photos, from_original
+from ..labels import class_numbers
 
 # %% auto #0
 __all__ = ['SOURCES', 'Annotated', 'recognise', 'Cub', 'Aircraft', 'Cars', 'open_data', 'fetch']

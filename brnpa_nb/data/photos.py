@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MAX_PIXELS', 'read_photo', 'Photo', 'to_original', 'from_original', 'Photos', 'PhotoBatch', 'photo_batches',
-           'load_photos', 'ClassFolder', 'class_numbers', 'split_validation', 'Augment']
+           'load_photos', 'class_name', 'ClassFolder', 'split_validation', 'Augment']
 
 # %% ../../nbs/data/02_photos.ipynb #bf15dd98
 import unicodedata
@@ -24,6 +24,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from .files import PHOTO_SUFFIXES, _check_file, _expanded, _fault, _ignored, _in_folder, file_checksum, find_photos, shared_photos  # noqa: F401  (readers look for them here)
+from ..labels import class_numbers
 
 # %% ../../nbs/data/02_photos.ipynb #52bc6da4
 MAX_PIXELS = 89_478_485  # where Pillow begins to warn, too; about 9,500 x 9,500
@@ -347,9 +348,16 @@ def load_photos(
     return batch
 
 # %% ../../nbs/data/02_photos.ipynb #cf9382aa
+def class_name(
+    folder: str | Path,  # of photographs of one class
+) -> str:
+    "What the class is called: the folder's name, an accent and its letter as one character."
+    return unicodedata.normalize("NFC", Path(folder).name)
+
+
 def _class_names(folders: Sequence[Path]) -> dict[str, Path]:
     "Class → folder, in the order of the names; two folders of one name, and one folder under two names, are refused."
-    named = sorted(((unicodedata.normalize("NFC", p.name), p) for p in folders), key=lambda n: n[0])
+    named = sorted(((class_name(p), p) for p in folders), key=lambda n: n[0])
     places: dict[Path, Path] = {}
     for (name, p), (after, q) in zip(named, named[1:]):
         if name == after: raise ValueError(f"{p.parent} holds two folders that are called {name!r}, written in two ways ({ascii(p.name)} and {ascii(q.name)}); put their photographs into one of them")
@@ -390,19 +398,6 @@ class ClassFolder(Dataset):
     def __getitem__(self, i: int) -> tuple[Tensor, int]:
         image = self.photos[i]
         return (image if self.transform is None else self.transform(image)), self.labels[i]
-
-# %% ../../nbs/data/02_photos.ipynb #c111f2a2
-def class_numbers(
-    labels: Any,                     # one whole number a picture: list, array or tensor
-    n_classes: int | None = None,    # how many classes there are, if that is known
-) -> np.ndarray:                     # (n,) int64
-    "Labels as whole numbers from 0. Raises `ValueError` for names, fractions, NaN, truth values, negative numbers, and numbers beyond the classes."
-    found = np.asarray(labels.detach().cpu() if isinstance(labels, Tensor) else labels)
-    if found.ndim != 1 or found.dtype.kind not in "iuf" and found.size: raise ValueError(f"labels are of type {found.dtype} and shape {found.shape}; expected one whole number a picture, so number the classes from 0")
-    if (odd := found[~(np.isfinite(found) & (found == np.floor(found)))]).size: raise ValueError(f"labels hold {odd[0]:g}; expected whole numbers, so number the classes from 0")
-    if found.size and found.min() < 0: raise ValueError(f"labels hold {found.min():g}; expected class numbers of 0 or more")
-    if n_classes is not None and found.size and found.max() >= n_classes: raise ValueError(f"labels hold {found.max():g} and there are {n_classes} classes; expected 0 to {n_classes - 1}")
-    return found.astype(np.int64)
 
 # %% ../../nbs/data/02_photos.ipynb #c2883d21
 def split_validation(
