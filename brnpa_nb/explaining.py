@@ -315,6 +315,7 @@ def explain_photos(
     _check_how(batch_size, crop, on_error)
     out = _place(out)
     if (out / "contributions").is_dir(): raise ValueError(f"{out} holds the results of another task; take another folder")
+    if restart and processes().rank == 0: _forget_shown(out)
     here, names = processes(), (list(classes or model.classes) if head else None)
     side = size or model.config.image_size or model.backbone.image_size
     facts = {**describe(model), "n_maps": model.pooling.n_maps, "weights_checksum": weights_checksum(model), "transform": {"size": side, "crop": crop, "mean": model.config.mean, "std": model.config.std},
@@ -335,6 +336,15 @@ def _check_how(batch_size: int, crop: str, on_error: str) -> None:
     if batch_size < 1: raise ValueError(f"batch_size is {batch_size}; expected at least 1")
     if crop not in ("center", "squash"): raise ValueError(f"crop is {crop!r}; expected 'center' or 'squash'")
     _check_on_error(on_error)
+
+# %% ../nbs/06_explaining.ipynb #b086bdb1
+def _forget_shown(out: Path) -> None:
+    "Pictures, tables and page of the run whose maps are in a folder; nothing that it did not write."
+    try: old = open_maps(out)
+    except (OSError, ValueError): return
+    names = [name for k in range(old.n_shards) for name in old.names(k)]
+    drawn, own = {f"{i:05d}_{short_stem(os.fsdecode(name))}.jpg" for i, name in enumerate(names)}, {old.where(name).resolve() for name in names}
+    for path in (*(out / name for name in ("index.html", "table.csv", "skipped.csv")), *(p for p in out.glob("pictures/[0-9]*_*.jpg") if p.name in drawn and p.resolve() not in own)): path.unlink(missing_ok=True)
 
 # %% ../nbs/06_explaining.ipynb #c67e1620
 def _csv(path: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> int:
