@@ -25,6 +25,8 @@ def _there(path: Path) -> bool:
     except OSError as e: raise OSError(f"{str(path)[:60]}… cannot be looked up ({e.strerror}); check its name") from e
 
 
+
+# %% ../../nbs/data/01c_files.ipynb #a6beafc7
 def _check_file(path: Path) -> None:
     "Raise one sentence for a path that is missing, a folder, something else than a file, or empty."
     if not _there(path): raise FileNotFoundError(f"{path} was not found; check the spelling and the folder you are in")
@@ -33,6 +35,8 @@ def _check_file(path: Path) -> None:
     if path.stat().st_size == 0: raise ValueError(f"{path} is empty (zero bytes); copy it again or leave it out")
 
 
+
+# %% ../../nbs/data/01c_files.ipynb #48675bb2
 def _expanded(path: str | Path) -> Path:
     "With ~ for the home folder; an empty text is no path, though Python takes it for the folder one is in."
     if isinstance(path, str) and not path.strip(): raise ValueError("a path is empty; give a file or a folder (. is the folder you are in)")
@@ -55,6 +59,8 @@ PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".g
 _OTHERS = (".heic", ".heif", ".hif", ".avif", ".jfif", ".jpe", ".jp2", ".jxl", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".psd")
 
 
+
+# %% ../../nbs/data/01c_files.ipynb #1ed5cd5f
 def _ignored(name: str) -> bool:
     "Hidden files and folders, and what archives made on a Mac leave behind."
     return name.startswith(".") or name == "__MACOSX"
@@ -66,6 +72,8 @@ def _ours(dirs: Sequence[str], files: Sequence[str]) -> set[str]:
     return ({"pictures"} if results else set()) | ({"history.png"} if "state.safetensors" in files else set())
 
 
+
+# %% ../../nbs/data/01c_files.ipynb #3a539ef3
 def _unlisted(error: OSError) -> None: raise type(error)(f"{error.filename} cannot be listed ({error.strerror}); change its permissions or leave it out") from error
 
 
@@ -83,6 +91,8 @@ def _in_folder(folder: Path, recursive: bool) -> list[Path]:
     return sorted(found, key=lambda p: p.relative_to(folder).parts)
 
 
+
+# %% ../../nbs/data/01c_files.ipynb #bc96a523
 def find_photos(
     source: str | Path | Sequence[str | Path],  # a file, a folder, or a list of both
     recursive: bool = True,                     # look into sub-folders
@@ -119,6 +129,8 @@ def _decoded(
 _ZEROS = bytes(64)
 
 
+
+# %% ../../nbs/data/01c_files.ipynb #9b59f488
 def _jpeg_fault(data: bytes, pixels: int) -> str | None:
     at = 2
     while data[at:at + 1] == b"\xff" and data[at + 1:at + 2] != b"\xda": at += 2 + int.from_bytes(data[at + 2:at + 4], "big")   # over the EXIF data, which may hold a small picture with an end of its own
@@ -126,6 +138,8 @@ def _jpeg_fault(data: bytes, pixels: int) -> str | None:
     return f"{len(data):,} bytes cannot hold {pixels:,} pixels" if len(data) < pixels // 512 else None      # a bit for each block of 8 × 8
 
 
+
+# %% ../../nbs/data/01c_files.ipynb #476fd887
 def _png_fault(data: bytes, pixels: int) -> str | None:
     at, packed, bits = 8, 0, 1
     while at + 12 <= len(data):
@@ -138,6 +152,8 @@ def _png_fault(data: bytes, pixels: int) -> str | None:
     return "its end is missing"
 
 
+
+# %% ../../nbs/data/01c_files.ipynb #4521d462
 def _webp_fault(data: bytes, pixels: int) -> str | None:
     at = 12
     while at + 8 <= len(data):
@@ -147,6 +163,8 @@ def _webp_fault(data: bytes, pixels: int) -> str | None:
     return None
 
 
+
+# %% ../../nbs/data/01c_files.ipynb #b4ffcaeb
 def _fault(
     file: BinaryIO, # a photograph, open; its position is left as it was
     kind: str,      # what it is, as Pillow says
@@ -168,6 +186,8 @@ def file_checksum(
     with Path(path).expanduser().open("rb") as file: return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+
+# %% ../../nbs/data/01c_files.ipynb #4f80c1e3
 def shared_photos(
     first: Sequence[Path],        # files
     second: Sequence[Path],       # files

@@ -36,9 +36,16 @@ def network(classes: tuple[str, ...] = ("ash", "beech", "cedar"), side: int = SI
         return create_model("resnet10t", len(classes), output_stride=8, network_args={"channels": (8, 8, 16, 16)}, image_size=side, classes=list(classes), **config).eval()
 
 
+@cache
+def _model_bytes(classes: tuple[str, ...]) -> bytes:
+    with tempfile.TemporaryDirectory() as folder: return save_model(network(*((classes,) if classes else ())), Path(folder) / "model.safetensors").read_bytes()
+
+
 def model_file(folder: Path, *classes: str) -> Path:
-    "The same network as a file."
-    return save_model(network(classes) if classes else network(), folder / "model.safetensors")
+    "The same network as a file, to the byte the same each time."
+    path = folder / "model.safetensors"
+    path.write_bytes(_model_bytes(classes))
+    return path
 
 
 def scene(width: int = 48, height: int = 36, seed: int = 0) -> Image.Image:
