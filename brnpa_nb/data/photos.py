@@ -30,7 +30,7 @@ from ..labels import class_numbers
 MAX_PIXELS = 89_478_485  # where Pillow begins to warn, too; about 9,500 x 9,500
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 
-
+# %% ../../nbs/data/02_photos.ipynb #aaa7e30d
 def _opened(file: Any, path: Path, max_pixels: int) -> Image.Image:
     "The header of an open file as a picture that is not decoded yet."
     try: img = Image.open(file, formats=_FORMATS)
@@ -51,7 +51,7 @@ def _background_rgb(
     if len(rgb) != 3 or not all(0 <= c <= 1 for c in rgb): raise ValueError(f"background is {background!r}; expected one grey value or three colour values in [0, 1]")
     return tuple(round(255 * c) for c in rgb)
 
-
+# %% ../../nbs/data/02_photos.ipynb #0be9cc88
 def _to_rgb(
     img: Image.Image,             # decoded, any mode
     background: tuple[int, ...],  # 0..255, behind transparent parts
@@ -72,7 +72,7 @@ _TURN = Image.Transpose
 _SIDES_STAY = (_TURN.FLIP_LEFT_RIGHT, _TURN.ROTATE_180, _TURN.FLIP_TOP_BOTTOM)
 _UPRIGHT = {2: _TURN.FLIP_LEFT_RIGHT, 3: _TURN.ROTATE_180, 4: _TURN.FLIP_TOP_BOTTOM, 5: _TURN.TRANSPOSE, 6: _TURN.ROTATE_270, 7: _TURN.TRANSVERSE, 8: _TURN.ROTATE_90}
 
-
+# %% ../../nbs/data/02_photos.ipynb #dc134bc0
 def _turn(img: Image.Image) -> Image.Transpose | None:
     "What turns a picture upright; None where nothing does, also where the EXIF data are nonsense."
     told = img.getexif().get(0x0112, 1)  # 0x0112: orientation
@@ -107,7 +107,7 @@ def _to_tensor(img: Image.Image) -> Tensor:
     if img.mode == "F": return array.clamp(0, 1).expand(3, -1, -1).contiguous()
     return array.permute(2, 0, 1).contiguous().float().div_(255)
 
-
+# %% ../../nbs/data/02_photos.ipynb #b5ed32e0
 def read_photo(
     path: str | Path,                           # JPEG, PNG, WebP, BMP, TIFF or GIF (first frame)
     *,
@@ -174,7 +174,7 @@ class Photo(NamedTuple):
     box: tuple[float, float, float, float]   # x0, y0, x1, y1 of the image in pixels of the upright photograph
     original_size: tuple[int, int]           # (height, width) of the upright photograph
 
-
+# %% ../../nbs/data/02_photos.ipynb #c72f3212
 def to_original(
     points: Tensor,       # (..., 2) x, y in pixels of the resized image
     box: Sequence[float],  # x0, y0, x1, y1 in pixels of the photograph
@@ -185,7 +185,7 @@ def to_original(
     scale = points.new_tensor([(x1 - x0) / size[1], (y1 - y0) / size[0]])
     return points * scale + points.new_tensor([x0, y0])
 
-
+# %% ../../nbs/data/02_photos.ipynb #12a6c997
 def from_original(
     points: Tensor,       # (..., 2) x, y in pixels of the upright photograph
     box: Sequence[float],  # x0, y0, x1, y1 in pixels of the photograph
@@ -200,7 +200,7 @@ def from_original(
 def _check_on_error(on_error: str) -> None:
     if on_error not in ("skip", "raise"): raise ValueError(f"on_error is {on_error!r}; expected 'skip' or 'raise'")
 
-
+# %% ../../nbs/data/02_photos.ipynb #f57a6231
 def _ahead(do: Callable[[Any], Any], items: Iterable[Any], n: int, threads: int) -> Iterator[tuple[Any, Any]]:
     "(item, do(item)) in order, up to n items further on already under way in threads."
     todo, waiting = iter(items), deque[tuple[Any, Future]]()
@@ -214,7 +214,7 @@ def _ahead(do: Callable[[Any], Any], items: Iterable[Any], n: int, threads: int)
         finally:
             for _, future in waiting: future.cancel()
 
-
+# %% ../../nbs/data/02_photos.ipynb #410e5c02
 def _tried(read: Callable[[Path], Any], paths: Sequence[Path], on_error: str, threads: int = 2) -> Iterator[tuple[Path, Any, str | None]]:
     "(path, result, None) or (path, None, reason) for each path in order, read a few ahead in threads; a skipped file is warned about."
     def attempt(path: Path) -> tuple[Any, Exception | None]:
@@ -354,7 +354,7 @@ def class_name(
     "What the class is called: the folder's name, an accent and its letter as one character."
     return unicodedata.normalize("NFC", Path(folder).name)
 
-
+# %% ../../nbs/data/02_photos.ipynb #0fe3c379
 def _class_names(folders: Sequence[Path]) -> dict[str, Path]:
     "Class → folder, in the order of the names; two folders of one name, and one folder under two names, are refused."
     named = sorted(((class_name(p), p) for p in folders), key=lambda n: n[0])
