@@ -149,10 +149,11 @@ def _recipe(args: argparse.Namespace) -> Recipe:
 
 def _open(args: argparse.Namespace) -> Training:
     "The training that the arguments name."
-    from brnpa_nb.jobs import open_training
+    from brnpa_nb.jobs import check_out, open_training
 
     if args.data == "birds": _say(f"drawing {args.pictures + args.pictures // 4} birds")
-    return open_training(args.task, args.data, _options(args), with_exam=args.test is not None)
+    check_out(args.out, job := open_training(args.task, args.data, _options(args), with_exam=args.test is not None))
+    return job
 
 # %% ../nbs/08_cli.ipynb #16333082
 def _train(args: argparse.Namespace, model: AttentionModel, job: Training, loss: Any, order: Any) -> dict[str, Any]:

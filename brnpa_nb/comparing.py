@@ -15,6 +15,7 @@ from typing import Any
 from torch import Tensor
 
 from .checkpoints import csv_table
+from .data.files import _place
 from .data.finegrained import recognise
 from .evidence.benchmark import Comparison, compare, long_table, photo_table, who_differs, wide_table
 from .evidence.cases import Cases, bird_cases, cub_cases, photo_cases
@@ -105,7 +106,7 @@ def run_comparison(
     say: Callable[[str], Any] | None = print, # told beforehand how long it takes
 ) -> Comparison:
     "Compare, and write what was found. Run again, it goes on where it stopped: a kill costs one piece. Errors as in `compare`, and `BlockingIOError` where another run writes into `out`."
-    out = Path(out)
+    out = _place(out)
     asked = chosen_explainers(explainers)
     with claim(out):
         found = compare(models, asked, metrics, cases, settings, out / "pieces", progress=progress, say=say)

@@ -16,6 +16,7 @@ from torch import Tensor
 from .backbones import create_backbone
 from .checkpoints import check_fit
 from .models import AttentionModel, create_model
+from .ranking import as_targets
 from .resolution import evaluating
 
 # %% auto #0
@@ -111,7 +112,7 @@ class Distillation:
         if getattr(student, "module", student) is self.teacher: raise ValueError("the student is its own teacher; make one with create_student(teacher)")
         logits, vectors = student(images, return_vectors=True)
         teacher_logits, teacher_vectors = self.ask(images)
-        loss = distillation_loss(logits, teacher_logits, targets, self.temperature, self.alpha)
+        loss = distillation_loss(logits, teacher_logits, as_targets(targets, logits), self.temperature, self.alpha)
         if self.embedding: loss = loss + self.embedding * embedding_loss(self.teacher.combine(vectors), self.teacher.combine(teacher_vectors))
         return loss, logits
 

@@ -21,12 +21,13 @@ import torch
 from torch import Tensor
 
 from .checkpoints import read_checkpoint, save_checkpoint, weights_checksum
+from .data.files import _place
 from .data.photos import Photo, Photos, _ahead, _check_on_error, file_checksum, find_photos, to_original
 from .evidence.localisation import peaks
 from .grouping import Groups
 from .models import AttentionModel, create_model, describe
 from .ranking import RankedMaps, activity_shares, composite, display_maps, linear_layer, rank_logits
-from .shards import MapStore, check_facts, make_plan, name_text, open_maps, pack_groups, shard_fault, write_shard
+from .shards import MapStore, as_text, check_facts, make_plan, name_text, open_maps, pack_groups, shard_fault, write_shard
 from .training import on_processors
 from .views.figures import overlay, to_pil
 from .views.report import code, html_report, picture, section, table
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 # %% auto #0
 __all__ = ['PRECISIONS', 'SHOWN', 'imagenet_names', 'save_maps', 'load_maps', 'strip', 'save_jpeg', 'describe_photos',
-           'explainer', 'Processes', 'processes', 'untrained', 'Explained', 'explain_photos']
+           'explainer', 'Processes', 'processes', 'untrained', 'Explained', 'explain_photos', 'short_stem']
 
 # %% ../nbs/06_explaining.ipynb #b8ca8729
 def imagenet_names() -> list[str]:  # 1000 names, in the order of the classes
@@ -84,6 +85,7 @@ def strip(
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
     for i, (p, text) in enumerate(zip(pictures, labels)):
         sheet.paste(to_pil(p).resize((width, side), Image.Resampling.LANCZOS if side < image.shape[1] else Image.Resampling.BICUBIC), (i * (width + 6), 22))
+        text = " ".join(as_text(text).split())                               # a name may have a line end in it
         while text and draw.textlength(text, font) > width: text = text[:-2].rstrip() + "…" if len(text) > 2 else ""
         draw.text((i * (width + 6) + 1, 3), text, "black", font)
     return sheet
@@ -129,12 +131,22 @@ class _Read(NamedTuple):
     reason: str | None
 
 
+def _stamp(path: Path) -> tuple[int, int] | None:
+    "Length and time of the last change; None for what cannot be looked at."
+    try: return (s := path.stat()).st_size, s.st_mtime_ns
+    except (OSError, ValueError): return None
+
+
 def _read(path: Path, size: int, crop: str, on_error: str) -> _Read:
-    "One file; with `on_error='raise'` a bad one raises."
-    try: return _Read(Photos([path], size, crop).read(0), file_checksum(path)[:16], None)
+    "One file; with `on_error='raise'` a bad one raises. What changes meanwhile is bad: its checksum would be that of another photograph than its maps."
+    try:
+        before = _stamp(path)
+        found = _Read(Photos([path], size, crop).read(0), file_checksum(path)[:16], None)
+        if _stamp(path) != before: raise ValueError(f"{path} changed while it was read; explain it again when it is there to stay")
+        return found
     except (OSError, ValueError) as error:
         if on_error == "raise": raise
-        return _Read(None, None, str(error))
+        return _Read(None, None, as_text(str(error)))
 
 # %% ../nbs/06_explaining.ipynb #7b9d128c
 PRECISIONS = ("fp32", "bf16")
@@ -239,10 +251,11 @@ def _explain_shards(job: _Job, store: MapStore, shards: Sequence[int], tell: Cal
 
 # %% ../nbs/06_explaining.ipynb #3a84dc80
 def _todo(store: MapStore, here: Processes, progress: Callable[[int], Any] | None) -> tuple[list[int], Callable[[], Any]]:
-    "This process's shards that are not finished, and what to call for each photograph. A shard that is not whole is told, and made again."
+    "This process's shards that are not finished, and what to call for each photograph. A shard that is not whole, or no longer true, is told, and made again."
     size, todo, done = store.plan["shard_size"], [], 0
     for k in range(here.rank, store.n_shards, here.world):
         fault = shard_fault(store.folder, store.plan, k)
+        if fault is None: fault = store.outdated(k) or None
         if fault is None: done += min(size, len(store) - k * size)
         else: todo.append(k)
         if fault: warnings.warn(f"made again: {fault}", stacklevel=3)
@@ -269,13 +282,13 @@ class Explained:
 
     def figures(self) -> dict[str, Any]:
         "What a program wants to know, as JSON can hold it."
-        return {"photographs": self.photographs, "left_out": self.left_out, "skipped": [{"file": str(p), "reason": r} for p, r in self.skipped], "out": str(self.out), "rows": self.rows}
+        return {"photographs": self.photographs, "left_out": self.left_out, "skipped": [{"file": as_text(str(p)), "reason": r} for p, r in self.skipped], "out": str(self.out), "rows": self.rows}
 
     def lines(self) -> list[str]:
         "The same for people."
         more = f" (the first {len(self.skipped)} follow; skipped.csv has all)" if self.left_out > len(self.skipped) else ""
-        return [f"{self.photographs} photographs explained, {self.left_out} left out{more}", *(f"left out: {reason}" for _, reason in self.skipped),
-                f"pictures and table: open {(self.out / 'index.html').resolve()}", f"raw maps: brnpa_nb.shards.open_maps({str(self.out)!r})"]
+        return [as_text(line) for line in (f"{self.photographs} photographs explained, {self.left_out} left out{more}", *(f"left out: {reason}" for _, reason in self.skipped),
+                f"pictures and table: open {(self.out / 'index.html').resolve()}", f"raw maps: brnpa_nb.shards.open_maps({str(self.out)!r})")]
 
 # %% ../nbs/06_explaining.ipynb #3dcfef4b
 def explain_photos(
@@ -302,26 +315,28 @@ def explain_photos(
     Raises `FileNotFoundError` or `ValueError` where there is nothing to explain, or where `out` holds maps of something else; `BlockingIOError` where another run writes into it.
     """
     _check_how(batch_size, crop, on_error)
+    out = _place(out)
+    if (out / "contributions").is_dir(): raise ValueError(f"{out} holds the results of another task; take another folder")
     here, names = processes(), (list(classes or model.classes) if head else None)
     side = size or model.config.image_size or model.backbone.image_size
     facts = {**describe(model), "n_maps": model.pooling.n_maps, "weights_checksum": weights_checksum(model), "transform": {"size": side, "crop": crop, "mean": model.config.mean, "std": model.config.std},
              "image_size": [side, side], "refine": model.pooling.refine, "precision": precision, "device": next(model.parameters()).device.type, "batch_size": batch_size, "classes": names}
+    if names is not None and len(names) != model.config.n_classes or isinstance(classes, str): raise ValueError(f"classes names {len(names or [])} classes and the model knows {model.config.n_classes}; expected a list with one name for each, in the model's order")
     job = _Job(explainer(model, precision), model.classifier if head else None, names or [], batch_size)
     with claim(out) if here.rank == 0 else nullcontext():
-        if here.rank == 0: _prepare(Path(out), restart); make_plan(out, find_photos(source), facts, shard_size, restart)
+        if here.rank == 0: _prepare(out, restart); make_plan(out, find_photos(source), facts, shard_size, restart)
         here.wait()
         check_facts(out, facts)
         store = open_maps(out)
         _explain_shards(job, store, *_todo(store, here, progress), on_error, threads)
         here.wait()
-        return _finish(store, pictures) if here.rank == 0 else Explained(Path(out))
+        return _finish(store, pictures) if here.rank == 0 else Explained(out)
 
 
 def _prepare(out: Path, restart: bool) -> None:
     "Take away what a killed run was writing, and, to start over, what the old maps were shown by: it must not lie beside the new ones."
     sweep(out / "shards", out / "pictures")
-    if restart:
-        for path in (*(out / name for name in ("index.html", "table.csv", "skipped.csv")), *out.glob("pictures/[0-9]*_*.jpg")): path.unlink(missing_ok=True)
+    if restart: _forget_shown(out)
 
 # %% ../nbs/06_explaining.ipynb #76d3372c
 def _check_how(batch_size: int, crop: str, on_error: str) -> None:
@@ -329,6 +344,15 @@ def _check_how(batch_size: int, crop: str, on_error: str) -> None:
     if batch_size < 1: raise ValueError(f"batch_size is {batch_size}; expected at least 1")
     if crop not in ("center", "squash"): raise ValueError(f"crop is {crop!r}; expected 'center' or 'squash'")
     _check_on_error(on_error)
+
+# %% ../nbs/06_explaining.ipynb #14a9ebf3
+def _forget_shown(out: Path) -> None:
+    "Pictures, tables and page of the run whose maps are in a folder; nothing that it did not write."
+    try: old = open_maps(out)
+    except (OSError, ValueError): return
+    names = [name for k in range(old.n_shards) for name in old.names(k)]
+    drawn, own = {f"{i:05d}_{short_stem(os.fsdecode(name))}.jpg" for i, name in enumerate(names)}, {old.where(name).resolve() for name in names}
+    for path in (*(out / name for name in ("index.html", "table.csv", "skipped.csv")), *(p for p in out.glob("pictures/[0-9]*_*.jpg") if p.name in drawn and p.resolve() not in own)): path.unlink(missing_ok=True)
 
 # %% ../nbs/06_explaining.ipynb #c67e1620
 def _csv(path: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> int:
@@ -373,9 +397,16 @@ def _finish(store: MapStore, pictures: int) -> Explained:
 def _draw(store: MapStore, i: int, row: dict[str, Any]) -> Path | None:
     "The picture of photograph i; None where it has moved or changed since."
     photo, trouble = store.photograph(i)
-    if photo is None or trouble: return None
+    if photo is None or trouble: warnings.warn(f"no picture: {trouble}", stacklevel=3); return None
     label = f"{row['prediction']} {100 * row['probability']:.0f} %" if "prediction" in row else photo.path.stem
-    return save_jpeg(strip(store[i], photo.image, label), store.folder / "pictures" / f"{i:05d}_{photo.path.stem[:80]}.jpg")
+    return save_jpeg(strip(store[i], photo.image, label), store.folder / "pictures" / f"{i:05d}_{short_stem(photo.path)}.jpg")
+
+
+def short_stem(
+    path: str | Path,  # of a photograph
+) -> str:              # at most 80 bytes: a name may have 255, and others come before and behind
+    "A file's name without its suffix, to be part of another name."
+    return os.fsencode(Path(path).stem)[:80].decode("utf-8", "ignore")
 
 # %% ../nbs/06_explaining.ipynb #57949ea3
 def _page(done: Explained, strips: Sequence[tuple[dict[str, Any], Path]], plan: dict[str, Any]) -> Path:
@@ -385,7 +416,7 @@ def _page(done: Explained, strips: Sequence[tuple[dict[str, Any], Path]], plan: 
     short = [{k: v for k, v in r.items() if k in columns or k.startswith("activity")} for r in done.rows[:SHOWN]]
     sections = [section("Ranked maps", "Rank 1 grows from the strongest position; the number is the share of the photograph's activity that the rank explains.", *shown)] if shown else []
     sections.append(section("Table", table(short, "Predictions, and the share of activity of each rank")))
-    if done.skipped: sections.append(section("Left out", table([{"file": str(p), "why": why} for p, why in done.skipped], "Files that could not be read")))
+    if done.skipped: sections.append(section("Left out", table([{"file": as_text(str(p)), "why": why} for p, why in done.skipped], "Files that could not be read")))
     more = f" The first {SHOWN} are shown; table.csv has all." if done.photographs > SHOWN else ""
     facts = {k: v for k, v in plan.items() if k != "classes"}
     return html_report("What the network looks at", f"{done.photographs} photographs, explained by {plan['model']}, one map cell per {plan['output_stride']} pixels.{more}",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,11 +19,13 @@ from .checkpoints import csv_table, read_checkpoint, save_checkpoint, weights_ch
 from .data.birds import Birds
 from .data.episodes import EpisodeSampler, split_episode
 from .data.identities import Name, parse_name
-from .data.photos import ClassFolder, PhotoBatch, Photos, file_checksum, find_photos, load_photos, photo_batches
+from .data.files import _place
+from .data.photos import ClassFolder, PhotoBatch, Photos, class_name, file_checksum, find_photos, load_photos, photo_batches
 from .demo import shipped
-from .explaining import save_maps
+from .explaining import save_maps, short_stem
 from .models import AttentionModel, describe
 from .ranking import RankedMaps
+from .shards import as_text
 from .tasks.decisions import Decision, embedding_of, rank_vectors
 from .tasks.fewshot import FewShotDecision, explain_episode
 from .tasks.reid import MatchDecision, explain_match, split_queries
@@ -92,18 +95,29 @@ def _from_birds(birds: Birds, chosen: Sequence[int], names: Sequence[str]) -> _A
     return _Asked(torch.stack([birds[i][0] for i in chosen]), list(names), [{"photograph": name, "drawn": birds.records[i]._asdict()} for i, name in zip(chosen, names)])
 
 
-def _short(name: str) -> str: return "/".join(Path(name).parts[-2:])   # with its folder, which often is its class
+def _short(name: str) -> str: return as_text("/".join(Path(name).parts[-2:]))   # with its folder, which often is its class
+def _told(name: str | Path) -> str: return " ".join(as_text(Path(name).name).split())    # to be drawn: a file's name may have a line end in it, or bytes that are no text
 
 
 def _key(done: ExplainedTask, name: str) -> str:
     "Name of a query's files: a number in front, since two photographs may have one name."
-    return f"{len(done.rows):05d}_{Path(name).stem[:80]}"
+    return f"{len(done.rows):05d}_{short_stem(name)}"
 
 
 def _keep(done: ExplainedTask, name: str, key: str, maps: RankedMaps, decisions: Mapping[str, Decision], source: dict[str, Any], row: dict[str, Any]) -> None:
     "Raw maps and contributions of one query, and its row with where they are."
     files = {"maps": save_maps(maps, done.out / "maps" / f"{key}.safetensors", **source), "contributions": save_contributions(decisions, done.out / "contributions" / f"{key}.safetensors", **source)}
     done.rows.append({"photograph": name, **{k: f.relative_to(done.out).as_posix() for k, f in files.items()}, **row})
+
+# %% ../nbs/06b_explaining_tasks.ipynb #14dd63ce
+def _cleared(out: str | Path) -> Path:
+    "The folder, without what a former run of these functions left there: half of its pictures among the new ones would be taken for them. `ValueError` for a folder of `explain_photos`."
+    out = _place(out)
+    if (out / "plan.json").exists(): raise ValueError(f"{out} holds the maps of another run of brnpa explain; take another folder")
+    for maps in out.glob("maps/[0-9]*_*.safetensors"):
+        if not (beside := out / "contributions" / maps.name).exists(): continue            # not ours
+        for path in (maps, beside, *(out / "pictures" / f"{maps.stem}{end}.png" for end in ("", "_list", "_match")), *(out / name for name in ("table.csv", "skipped.csv", "index.html"))): path.unlink(missing_ok=True)
+    return out
 
 # %% ../nbs/06b_explaining_tasks.ipynb #94a005a7
 SHEETS = 40  # queries on the page; all are in pictures/ and in the table
@@ -201,14 +215,14 @@ def explain_episodes(
     A query in a folder named like a class counts as one of that class. Raises `FileNotFoundError` or `ValueError` where there is nothing to
     sort or fewer than two classes, and `TypeError` or `ValueError` for a model that cannot do it.
     """
-    (size, facts), done = _facts(model, size, crop), ExplainedTask(Path(out), "fewshot")
+    (size, facts), done = _facts(model, size, crop), ExplainedTask(_cleared(out), "fewshot")
     known, used = _read_support(done, support, size, crop, on_error)
     found = find_photos(photos)
     asking = [p for p in found if p.resolve() not in used]
     if not asking: raise ValueError(f"all {len(found)} photographs to be sorted are in the support {support} themselves; give others, or take them out of it")
     done.skipped += [(p, "it is in the support, and cannot be asked about itself") for p in found if p.resolve() in used]
     for batch in photo_batches(asking, size, batch_size, on_error, crop=crop):
-        truth = [known.classes.index(p.parent.name) if p.parent.name in known.classes else None for p in batch.paths]
+        truth = [known.classes.index(class_name(p.parent)) if class_name(p.parent) in known.classes else None for p in batch.paths]
         _write_episodes(done, model, known, _from_files(batch), truth, distance, facts)
         done.skipped += batch.skipped
         say(f"{len(done.rows)} of {len(asking)} photographs sorted")
@@ -221,7 +235,7 @@ class _Gallery(NamedTuple):
     people: list[Name] | None         # who, and which camera; None where the names do not say
     embeddings: Tensor                # (G, E)
     read: Callable[[int], Tensor]     # number → (3, H, W)
-    at: dict[Path, int]               # resolved file → number, to leave out the query itself
+    at: dict[Path, list[int]]         # resolved file → numbers, to leave out the query itself, also where a link leads to it
 
 
 def _who(path: str | Path) -> Name | None:
@@ -242,7 +256,7 @@ def _read_gallery(done: ExplainedTask, model: AttentionModel, source: str | Path
         done.skipped += batch.skipped
     people, photos = [_who(p) for p in paths], Photos(paths, size, crop)
     known = [p for p in people if p is not None]
-    return _Gallery([str(p) for p in paths], known if len(known) == len(paths) else None, torch.cat(rows), lambda i: photos[i], {p.resolve(): i for i, p in enumerate(paths)})
+    return _Gallery([str(p) for p in paths], known if len(known) == len(paths) else None, torch.cat(rows), lambda i: photos[i], {p: [i for _, i in same] for p, same in groupby(sorted((p.resolve(), i) for i, p in enumerate(paths)), key=lambda s: s[0])})
 
 # %% ../nbs/06b_explaining_tasks.ipynb #7d95cabc
 _STATE = {RIGHT: "right", WRONG: "wrong", SAME_CAMERA: "same camera", JUNK: "junk"}
@@ -259,8 +273,8 @@ class _Search(NamedTuple):
 
 def _search(name: str, vector: Tensor, who: Name | None, store: _Gallery, top: int) -> _Search:
     "Sort the gallery by cosine for one query; `ValueError` where it holds nothing but the query."
-    own = store.at.get(Path(name).resolve())
-    others = [i for i in range(len(store.names)) if i != own]
+    own = store.at.get(Path(name).resolve(), [])
+    others = [i for i in range(len(store.names)) if i not in own]
     if not others: raise ValueError(f"{name} is the only photograph in the gallery, so that there is nothing else to find; add photographs to the gallery")
     told = who is not None and store.people is not None
     me, them = (who or Name(0, 0), store.people or []) if told else (Name(0, 0), [Name(1, 0)] * len(store.names))
@@ -286,6 +300,7 @@ def found_list(
     width = max(70, round(side * query.shape[2] / query.shape[1]))
     sheet = Image.new("RGB", ((len(images) + 1) * (width + 8) + 16, side + 44), "white")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
+    names = list(map(_told, names))
     heads = ["query", *(f"{k}: cosine {c:.2f}" for k, c in enumerate(cosines, 1))]
     for k, (img, head, name) in enumerate(zip([query, *images], heads, names)):
         x = k * (width + 8) + (16 if k else 0)
@@ -316,11 +331,11 @@ def _write_matches(done: ExplainedTask, model: AttentionModel, asked: _Asked, pe
     all_why = explain_match(model, asked.images, best)
     for q, (name, search) in enumerate(zip(asked.names, searches)):
         why, key, image = all_why[q], _key(done, name), asked.images[q]
-        found, labels = [store.read(i) for i in search.entries], [Path(store.names[i]).name for i in search.entries]
+        found, labels = [store.read(i) for i in search.entries], [_told(store.names[i]) for i in search.entries]
         source = {**facts, **asked.facts[q], "best_match": Path(store.names[search.answers[0]]).name}
         unknown = search.state[search.answers[0]] == "unknown"
-        listed = found_list(image, found, [search.cosine[i] for i in search.entries], [Path(name).name, *labels]) if unknown else ranked_list(image[None], found, search.retrieval, [0], len(found), [Path(name).name])
-        caption = f"{Path(name).name} and {Path(store.names[search.answers[0]]).name}" + ("" if unknown else f" ({search.state[search.answers[0]]})")
+        listed = found_list(image, found, [search.cosine[i] for i in search.entries], [_told(name), *labels]) if unknown else ranked_list(image[None], found, search.retrieval, [0], len(found), [_told(name)])
+        caption = f"{_told(name)} and {_told(store.names[search.answers[0]])}" + ("" if unknown else f" ({search.state[search.answers[0]]})")
         done.pictures += [save_png(listed, done.out / "pictures" / f"{key}_list.png"), save_png(match_sheet(image[None], best[q:q + 1], why, [caption]), done.out / "pictures" / f"{key}_match.png")]
         _keep(done, name, key, why.query.maps, {"query": why.query, "gallery": why.gallery}, source, _match_row(search, why, store, top))
 
@@ -355,7 +370,7 @@ def explain_matches(
     Raises `FileNotFoundError` or `ValueError` where there is nothing to search or to find, and `TypeError` or `ValueError` for a model that cannot do it.
     """
     if top < 1: raise ValueError(f"top is {top}; expected 1 answer at least")
-    (size, facts), done = _facts(model, size, crop), ExplainedTask(Path(out), "reid")
+    (size, facts), done = _facts(model, size, crop), ExplainedTask(_cleared(out), "reid")
     asking = find_photos(photos)
     say(f"looking at {len(find_photos(gallery))} photographs of the gallery")
     store = _read_gallery(done, model, gallery, size, crop, on_error, batch_size)
@@ -382,7 +397,7 @@ def explain_bird_episodes(
     known = _Support(torch.stack([birds[i][0] for i in task.support.tolist()]), task.support_labels, kinds)
     turn = torch.arange(5 * each).view(5, each).T.flatten()[:n]                     # one kind after the other
     chosen, truth = task.query[turn].tolist(), task.query_labels[turn].tolist()
-    (_, facts), done = _facts(model, birds.size, "none"), ExplainedTask(Path(out), "fewshot")
+    (_, facts), done = _facts(model, birds.size, "none"), ExplainedTask(_cleared(out), "fewshot")
     _write_episodes(done, model, known, _from_birds(birds, chosen, [f"bird {i:03d}" for i in chosen]), truth, "cosine", facts)
     return _finish_episodes(done, model, known, "cosine", facts)
 
@@ -403,6 +418,6 @@ def explain_bird_matches(
     def people(which: list[int]) -> list[Name]: return [Name(int(birds.labels[i]), int(birds.cameras[i])) for i in which]
     images = torch.stack([birds[i][0] for i in stored])
     store = _Gallery(names(stored), people(stored), torch.cat([_embed(model, part) for part in images.split(16)]), lambda i: images[i], {})
-    (_, facts), done = _facts(model, birds.size, "none"), ExplainedTask(Path(out), "reid")
+    (_, facts), done = _facts(model, birds.size, "none"), ExplainedTask(_cleared(out), "reid")
     _write_matches(done, model, _from_birds(birds, chosen, names(chosen)), people(chosen), store, 5, facts)
     return _finish_matches(done, model, store, facts)

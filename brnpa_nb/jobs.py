@@ -5,7 +5,8 @@
 # %% ../nbs/07b_jobs.ipynb #7d196767
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,8 +18,9 @@ from .models import AttentionModel
 from .tasks.classification import score_classification
 
 # %% auto #0
-__all__ = ['TASKS', 'SIZES', 'Exam', 'BIRD_NETWORK', 'Options', 'Score', 'open_exam', 'accuracy_scores', 'fewshot_scores',
-           'reid_scores', 'Search', 'bird_search', 'Training', 'open_training', 'fewshot_kind', 'reid_augmentation']
+__all__ = ['TASKS', 'SIZES', 'Exam', 'BIRD_NETWORK', 'Options', 'Score', 'open_exam', 'which_differ', 'accuracy_scores',
+           'fewshot_scores', 'reid_scores', 'Search', 'bird_search', 'Training', 'open_training', 'check_out',
+           'fewshot_kind', 'reid_augmentation']
 
 # %% ../nbs/07b_jobs.ipynb #ae5fbb18
 TASKS = ("species", "fewshot", "reid")
@@ -88,6 +90,17 @@ def _species_exam(data: str, options: Options) -> Exam:
     return lambda model: accuracy_scores(model, pictures)
 
 
+def which_differ(
+    one: Sequence[str],      # names of classes
+    other: Sequence[str],    # names of classes, not the same list
+) -> str:                    # the rest of a sentence
+    "What the first difference between two lists of classes is, in words."
+    odd = sorted(set(one) ^ set(other))
+    if odd: return f"{odd[0]!r} is in one of them only"
+    i = next(i for i, (a, b) in enumerate(zip(one, other)) if a != b)
+    return f"the order is another: class {i} is {one[i]!r} in one and {other[i]!r} in the other"
+
+
 def accuracy_scores(
     model: AttentionModel,  # left as it was
     pictures: Dataset,      # with `classes`
@@ -95,7 +108,7 @@ def accuracy_scores(
     "The exam of classification. Raises `ValueError` where the model knows other classes."
     theirs = list(pictures.classes)  # type: ignore[attr-defined]
     if model.config.n_classes != len(theirs) or (model.config.classes and model.classes != theirs):
-        raise ValueError(f"the model knows {len(model.classes)} classes ({model.classes[0]!r} …), the photographs have {len(theirs)} ({theirs[0]!r} …); give photographs of the classes it was trained on")
+        raise ValueError(f"the model knows {len(model.classes)} classes, the photographs have {len(theirs)}, and {which_differ(model.classes, theirs)}; give photographs of the classes it was trained on")
     return {"accuracy": Score(*score_classification(model, pictures).accuracy)}
 
 # %% ../nbs/07b_jobs.ipynb #4a2cd02d
@@ -151,9 +164,11 @@ def bird_search(
     birds: Any,        # `Birds` with the label "individual"
     seed: int = 0,     # which pictures ask
 ) -> Search:           # a picture of each individual under each camera asks; the rest is the gallery
-    "Queries and gallery from one set of pictures."
+    "Queries and gallery from one set of pictures. Raises `ValueError` where no individual is shown twice."
     from brnpa_nb.tasks.reid import Part, split_queries
-    return Search(*(Part(birds, indices) for indices in split_queries(birds.labels, birds.cameras, seed)))
+    asking, stored = split_queries(birds.labels, birds.cameras, seed)
+    if not asking: raise ValueError(f"no individual is shown twice among {len(birds)} birds, so that there is nothing to search for; draw more")
+    return Search(Part(birds, asking), Part(birds, stored))
 
 # %% ../nbs/07b_jobs.ipynb #7499a4f4
 @dataclass
@@ -175,9 +190,14 @@ def open_training(
     options: Options = Options(),
     with_exam: bool = False,    # also open the test data
 ) -> Training:
-    "A task's training data, loss, order and validation. Errors as in `open_exam`."
+    """A task's training data, loss, order and validation. Errors as in `open_exam`.
+
+    Raises `ValueError` for a single class, for an exam on the training photographs, and for one asked of a folder without a test part. Photographs of the exam or the validation that are also trained on are warned about.
+    """
     _known(task)
     made = {"species": _train_species, "fewshot": _train_fewshot, "reid": _train_reid}[task](str(data), options)
+    if len(made.classes) < 2: raise ValueError(f"{data} shows one class, {made.classes[0]!r}, and a network learns to tell classes apart; give photographs of two at least")
+    if with_exam and task == "species" and str(data) != "birds": _check_exam(str(data), options)
     if with_exam: made.exam = open_exam(task, data if str(data) == "birds" else options.test or data, options)
     return made
 
@@ -185,10 +205,10 @@ def open_training(
 BIRD_NETWORK: dict[str, Any] = {"backbone": "resnet10t", "network_args": {"channels": [24, 48, 96, 128]}, "image_size": 96}  # of the shipped models
 
 
-def _birds(options: Options, label: str = "species", species: str = "base") -> tuple[Any, Any]:
+def _birds(options: Options, label: str = "species", species: str = "base", least: int = 16) -> tuple[Any, Any]:
     "Drawn birds for training and validation."
     from brnpa_nb.data.birds import Birds
-    return tuple(Birds(n, split, species, label, seed=options.seed).draw() for n, split in ((options.pictures, "train"), (max(options.pictures // 4, 16), "valid")))  # type: ignore[return-value]
+    return tuple(Birds(n, split, species, label, seed=options.seed).draw() for n, split in ((options.pictures, "train"), (max(options.pictures // 4, least), "valid")))  # type: ignore[return-value]
 
 # %% ../nbs/07b_jobs.ipynb #57a287d7
 def _train_species(data: str, options: Options) -> Training:
@@ -199,21 +219,30 @@ def _train_species(data: str, options: Options) -> Training:
 
     pictures, plain = _whole(data, options), _centred(data, "train", options)
     augment, classes = Augment(_size("species", options), (options.min_crop, 1.0)), list(pictures.classes)
-    if options.valid: return Training(pictures, classes, _same_classes(options.valid, options, classes), augment=augment)
+    if options.valid: return Training(pictures, classes, _same_classes(options.valid, options, pictures), augment=augment)
     if options.valid_share == 0: return Training(pictures, classes, augment=augment)
     train_at, valid_at = split_validation(pictures.labels, options.valid_share, options.seed)
+    _check_apart([pictures.paths[i] for i in train_at], [plain.paths[i] for i in valid_at], "validation")
     return Training(Subset(pictures, train_at), classes, Subset(plain, valid_at), augment=augment)
+
+
+_PARTS = ("train", "training", "test", "testing", "val", "valid", "validation")
 
 
 def _photographs(folder: str, split: str, **how: Any) -> Any:
     "A data set in its official layout, `folder/split` with one folder per class, or the folder itself with one folder per class."
+    from brnpa_nb.data.files import _expanded, _ignored
     from brnpa_nb.data.finegrained import open_data, recognise
     from brnpa_nb.data.photos import ClassFolder
 
-    inner = Path(folder).expanduser() / split
-    if inner.is_dir() and any(p.is_dir() for p in inner.iterdir()): return ClassFolder(inner, **how)       # not a class that happens to be called train
-    if Path(folder).expanduser().is_dir() and (name := recognise(folder)) not in (None, "folder"): return open_data(name, folder, split, **how)
-    return ClassFolder(folder, **how)
+    root = _expanded(folder)
+    inner, there = root / split, sorted(p.name for p in root.iterdir() if p.is_dir() and not _ignored(p.name)) if root.is_dir() else []
+    if split in there and any(p.is_dir() and not _ignored(p.name) for p in inner.iterdir()):        # not a class that happens to be called train
+        if beside := [name for name in there if name.lower() not in _PARTS]: warnings.warn(f"{inner} is taken for the {split} part of {root}, and the folder {beside[0]!r} beside it is not used; if {split!r} is one class of several, take the folders out of it", stacklevel=2)
+        return ClassFolder(inner, **how)
+    if there and (name := recognise(root)) not in (None, "folder"): return open_data(name, root, split, **how)
+    if there and all(name.lower() in _PARTS for name in there): raise FileNotFoundError(f"{root} holds {', '.join(there)} but no folder {split!r} with one folder of photographs per class; copy the data set again, or name the folder of the classes")
+    return ClassFolder(root, **how)
 
 
 def _whole(folder: str, options: Options) -> Any:
@@ -229,13 +258,40 @@ def _centred(folder: str, split: str, options: Options) -> Any:
     return _photographs(folder, split, size=round(min(size) / options.crop_pct), transform=v2.CenterCrop(size), crop="whole")
 
 
-def _same_classes(folder: str, options: Options, classes: list[str]) -> Any:
-    "Photographs whose classes are those trained on."
-    found = _centred(folder, "test", options)
-    if list(found.classes) != classes:
-        odd = sorted(set(found.classes) ^ set(classes))
-        raise ValueError(f"{folder} must have the same {len(classes)} classes as the training data; {odd[0]!r} is in one of them only")
+def _same_classes(folder: str, options: Options, trained: Any) -> Any:
+    "Photographs whose classes are those trained on, numbered as there."
+    found, classes = _centred(folder, "test", options), list(trained.classes)
+    if set(found.classes) != set(classes): raise ValueError(f"{folder} must have the same {len(classes)} classes as the training data; {which_differ(found.classes, classes)}")
+    found.labels, found.classes = [classes.index(found.classes[k]) for k in found.labels], classes
+    _check_apart(trained.paths, found.paths, "validation")
     return found
+
+
+def _check_apart(trained: Sequence[Path], others: Sequence[Path], part: str) -> None:
+    "A warning where some photographs were trained on, `ValueError` where all were: the score would tell what was learnt by heart."
+    from brnpa_nb.data.files import shared_photos
+    twins = shared_photos(trained, others)
+    words = f"{len(twins)} of the {len(others)} {part} photographs are also among those trained on"
+    if twins and len(twins) == len(others): raise ValueError(f"{words}, the first is {twins[0][1]}; give other photographs")
+    if twins: warnings.warn(f"{words} (the same bytes), the first is {twins[0][1]}; the score will be too good, so take them out of one part", stacklevel=3)
+
+
+def _check_exam(data: str, options: Options) -> None:
+    "Raise `ValueError` for an exam on the training photographs."
+    from brnpa_nb.data.photos import ClassFolder
+    test = _centred(options.test or data, "test", options)
+    if not options.test and isinstance(test, ClassFolder) and test.root == Path(data).expanduser(): raise ValueError(f"{data} has no test part, and an exam on the photographs that were trained on shows nothing; give a folder of others (--test FOLDER)")
+    _check_apart(_whole(data, options).paths, test.paths, "test")
+
+
+def check_out(
+    out: str | Path,      # where the results of a training shall be
+    training: Training,   # from `open_training`
+) -> None:
+    "Raise `ValueError` for a place among the class folders, since it would be a class itself the next time, and one sentence for a place that cannot be written."
+    from brnpa_nb.data.files import _place
+    for p in _place(out).resolve().parents:
+        if all((p / c).is_dir() for c in training.classes): raise ValueError(f"{out} lies in {p}, among the folders of the classes, and would be taken for a class or its photographs; write the results elsewhere")
 
 # %% ../nbs/07b_jobs.ipynb #8d7781a4
 def _few_shot(data: str, options: Options, whole: bool = False) -> Any:
@@ -278,7 +334,7 @@ def _train_reid(data: str, options: Options) -> Training:
 
     augment = None
     if data == "birds":
-        train, valid = _birds(options, "individual", "all")
+        train, valid = _birds(options, "individual", "all", 160)                # fewer, and hardly an individual would be seen twice
         classes, chosen = list(train.classes), bird_search(valid)
     else: train, chosen, classes, augment = _identities(data, options)
     def order(batch_size: int) -> Any:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 # %% auto #0
-__all__ = ['FORMAT', 'to_half', 'from_half', 'pack_groups', 'unpack_groups', 'shard_path', 'common_root', 'make_plan',
-           'read_plan', 'check_facts', 'plan_checksum', 'write_shard', 'name_text', 'shard_fault', 'MapStore',
+__all__ = ['FORMAT', 'to_half', 'from_half', 'pack_groups', 'unpack_groups', 'shard_path', 'common_root', 'name_text', 'as_text',
+           'make_plan', 'read_plan', 'check_facts', 'plan_checksum', 'write_shard', 'shard_fault', 'MapStore',
            'open_maps']
 
 # %% ../nbs/05b_shards.ipynb #ea2435d4
@@ -94,6 +94,21 @@ def common_root(
     cut = len(root.rstrip(os.sep)) + 1 if root else 0
     return root, [os.fsencode(p[cut:].replace(os.sep, "/")) for p in full]
 
+# %% ../nbs/05b_shards.ipynb #38077eb8
+def name_text(
+    name: bytes,  # from the list
+) -> str:         # printable
+    "A file name for people."
+    return name.decode("utf-8", "backslashreplace")
+
+
+def as_text(
+    words: str,  # a sentence or a name, perhaps with bytes of a file name in it that are no text
+) -> str:        # that any file and any screen can take
+    "The same words with escapes for what is no UTF-8; a table, a page and a terminal would each stop at it."
+    try: return name_text(words.encode("utf-8", "surrogateescape"))
+    except UnicodeEncodeError: return words.encode("utf-8", "backslashreplace").decode()
+
 # %% ../nbs/05b_shards.ipynb #fe3739d1
 def make_plan(
     folder: str | Path,      # of the store; made if need be
@@ -104,10 +119,11 @@ def make_plan(
 ) -> dict[str, Any]:         # the plan, as `plan.json` has it
     """Freeze the list and the facts, or find the same ones frozen already.
 
-    Raises `ValueError` for a shard size below 1, and for a folder that holds maps of another plan, saying what is different.
+    Raises `ValueError` for a shard size below 1, for a folder whose name is no text, and for a folder that holds maps of another plan, saying what is different.
     """
     if shard_size < 1: raise ValueError(f"shard_size is {shard_size}; expected at least 1 photograph")
     folder = Path(folder)
+    if as_text(os.path.abspath(folder)) != os.path.abspath(folder): raise ValueError(f"{as_text(str(folder))} has bytes in its name that are no text, and tables cannot be written there; take another folder for the results")
     root, names = common_root(paths)
     plan = {"format": FORMAT, **json.loads(json.dumps(dict(facts))), "shard_size": shard_size, "photographs": len(names), "root": root, "list": sha256(b"\0".join(names)).hexdigest()[:16]}
     if restart: _forget(folder)
@@ -201,19 +217,12 @@ def _table_bytes(rows: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) ->
     import pyarrow.parquet as pq
     columns = list(dict.fromkeys(c for r in rows for c in r))
     def column(c: str) -> Any:
-        values = [r.get(c) for r in rows]
+        values = [as_text(v) if isinstance(v := r.get(c), str) else v for r in rows]
         return pa.array(values, _TYPES.get(c) or ("int32" if any(isinstance(v, int) for v in values) else "float64"))
     table = pa.table({c: column(c) for c in columns}).replace_schema_metadata({_META: json.dumps(facts).encode()})
     out = pa.BufferOutputStream()
     pq.write_table(table, out, compression="zstd", write_page_checksum=True)
     return out.getvalue().to_pybytes()
-
-# %% ../nbs/05b_shards.ipynb #38077eb8
-def name_text(
-    name: bytes,  # from the list
-) -> str:         # printable
-    "A file name for people."
-    return name.decode("utf-8", "backslashreplace")
 
 # %% ../nbs/05b_shards.ipynb #da0c96b8
 def shard_fault(
@@ -377,13 +386,29 @@ class MapStore(Sequence[RankedMaps]):
         "Every byte of every shard read and compared with its checksum; a sentence for each that is not whole. Delete the shard's table, explain again, and it is made anew."
         return [f for k in range(self.n_shards) if (f := shard_fault(self.folder, self.plan, k, deep=True))]
 
+    def outdated(self, k: int) -> str:
+        "What has changed about the photographs of finished shard k since it was written: a sentence on the first, or nothing. Only files touched since are read, and those that could not be."
+        import pyarrow.parquet as pq
+        written, size = (path := shard_path(self.folder, k)).stat().st_mtime, self.plan["transform"]
+        for name, row in zip(self.names(k), pq.read_table(path, columns=["checksum", "reason"]).to_pylist()):      # not kept open: it may be written anew
+            path = self.where(name)
+            try: touched = max(path.stat().st_mtime, path.stat().st_ctime) >= written
+            except OSError: continue                                            # it is gone; the maps are of what it was
+            if row["reason"] is None:
+                if touched and file_checksum(path)[:16] != row["checksum"]: return f"{as_text(str(path))} is another photograph than it was"
+            else:
+                try: Photos([path], self.image_size, size["crop"]).read(0)
+                except (OSError, ValueError): continue
+                return f"{as_text(str(path))} could not be read, and now it can"
+        return ""
+
     def photograph(self, i: int) -> tuple[Photo | None, str]:
         "Photograph i as it was explained, read from its place, and what must be said about it: that it is gone (None), that it has changed, or nothing."
         path, size = self.path(i), self.plan["transform"]
         try: photo = Photos([path], self.image_size, size["crop"]).read(0)
-        except (OSError, ValueError) as error: return None, str(error)
+        except (OSError, ValueError) as error: return None, as_text(str(error))
         same = file_checksum(path)[:16] == self.row(i)["checksum"]
-        return photo, "" if same else f"{path} has changed since it was explained; the maps are of the photograph that it was"
+        return photo, "" if same else f"{as_text(str(path))} has changed since it was explained; the maps are of the photograph that it was"
 
     def __repr__(self) -> str: return f"MapStore of {len(self):,} photographs in {self.n_shards:,} shards, {self.n_maps} ranks: {self.folder.name}"
 

@@ -23,7 +23,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from .checkpoints import check_fit, read_checkpoint, save_checkpoint
+from .labels import class_number
 from .models import AttentionModel, save_model
+from .ranking import as_targets
 from .resolution import evaluating
 from .writing import claim
 
@@ -85,7 +87,8 @@ class _Augmented(Dataset):
     def __init__(self, data: Dataset, augment: Callable[[Tensor], Tensor] | None, seed: int): self.data, self.augment, self.seed, self.epoch = data, augment, seed, 0
     def __len__(self) -> int: return len(cast(Sized, self.data))
     def __getitem__(self, i: int) -> tuple[Tensor, int]:
-        image, label = self.data[i]
+        image, found = self.data[i]
+        label = class_number(found)                                            # −100 would be passed over by the loss, and half a class count as one
         if self.augment is None: return image, label
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(_mix(self.seed, self.epoch, i))
@@ -106,7 +109,7 @@ class CrossEntropy:
         targets: Tensor,          # (B,)
     ) -> tuple[Tensor, Tensor]:   # scalar loss, (B, K) logits
         logits = model(images)
-        return F.cross_entropy(logits.float(), targets, label_smoothing=self.label_smoothing), logits
+        return F.cross_entropy(logits.float(), as_targets(targets, logits), label_smoothing=self.label_smoothing), logits
 
 # %% ../nbs/05_training.ipynb #bf656aba
 def deaf(
@@ -147,7 +150,11 @@ def evaluate(
     precision: str = "no",  # as in `Recipe`
     workers: int = 0,       # processes that read pictures
 ) -> dict[str, Any]:        # n, loss, accuracy in [0, 1], logits (n, K) and labels (n,) on the CPU
-    "Loss and accuracy over a data set, in eval mode and without gradients; every picture counts once, also over several processes."
+    """Loss and accuracy over a data set, in eval mode and without gradients; every picture counts once, also over several processes.
+
+    Raises `ValueError` for an empty data set and for labels that are no classes of the model.
+    """
+    data = _Augmented(data, None, 0)                                           # checks labels
     accelerator = _accelerator(precision)
     loader = accelerator.prepare(DataLoader(data, batch_size, num_workers=workers, worker_init_fn=deaf))
     rows = []
@@ -158,6 +165,7 @@ def evaluate(
                 rows.append([t.cpu() for t in accelerator.gather_for_metrics((logits.float(), labels))])
     if not rows: raise ValueError("there is nothing to evaluate: the data set is empty")
     logits, labels = (torch.cat(column) for column in zip(*rows))
+    as_targets(labels, logits)
     return {"n": len(labels), "loss": F.cross_entropy(logits, labels).item(), "accuracy": (logits.argmax(1) == labels).double().mean().item(), "logits": logits, "labels": labels}
 
 # %% ../nbs/05_training.ipynb #1193da01
@@ -298,6 +306,7 @@ def _validation(model: AttentionModel, valid: Any, recipe: Recipe, workers: int)
     if callable(valid):
         with evaluating(model): scores = dict(valid(model))
     else: scores = {k: v for k, v in evaluate(model, valid, 2 * recipe.batch_size, recipe.precision, workers).items() if k in ("loss", "accuracy")}
+    if not scores or math.isnan(next(iter(scores.values()))): raise ValueError(f"the validation gives {dict(scores)}, and its first score should choose the epoch; give validation photographs for which there is one")
     return {f"valid_{k}": float(v) for k, v in scores.items()}
 
 # %% ../nbs/05_training.ipynb #3b87d2f0

@@ -3,7 +3,6 @@ import http.server
 import shutil
 import tarfile
 import threading
-import warnings
 from functools import partial
 from pathlib import Path
 
@@ -14,13 +13,12 @@ from torch.utils.data import DataLoader
 
 from brnpa_nb.data import downloads, finegrained
 from brnpa_nb.data.downloads import Source
-from brnpa_nb.data.finegrained import Aircraft, Cars, Cub, fetch, open_data, recognise
+from brnpa_nb.data.finegrained import Cars, Cub, fetch, open_data, recognise
 from brnpa_nb.data.lookalikes import aircraft_lookalike, cars_lookalike, class_folder_lookalike, cub_lookalike
 from brnpa_nb.data.photos import Photos
 from tests.real import DATA, needs
 
 MAKE = {"cub": cub_lookalike, "aircraft": aircraft_lookalike, "cars": cars_lookalike}
-OPEN = {"cub": Cub, "aircraft": Aircraft, "cars": Cars}
 
 
 @pytest.fixture(scope="session")
@@ -34,131 +32,6 @@ def originals(tmp_path_factory):
 def copy(originals, tmp_path):
     "A copy of a look-alike, to damage."
     return lambda name: Path(shutil.copytree(originals[name], tmp_path / name))
-
-
-def line(file, n, new):
-    "Replace line n (from 1) of a file; None takes it out."
-    def damage(root):
-        rows = (root / file).read_bytes().splitlines()
-        rows[n - 1:n] = [] if new is None else [new]
-        (root / file).write_bytes(b"\n".join(rows) + b"\n")
-    return damage
-
-
-def gone(*files):
-    "Take files or folders away."
-    def damage(root):
-        for f in files: shutil.rmtree(root / f) if (root / f).is_dir() else (root / f).unlink()
-    return damage
-
-
-def first_photo(folder, n=1):
-    "Take the first n photographs away."
-    def damage(root):
-        for p in sorted((root / folder).rglob("*.jpg"))[:n]: p.unlink()
-    return damage
-
-
-def mat(file, change):
-    "Rewrite a MATLAB table."
-    def damage(root):
-        from scipy.io import loadmat, savemat
-        table = loadmat(str(root / file))["annotations"]
-        savemat(str(root / file), {"annotations": change(table)})
-    return damage
-
-
-def setting(field, value):
-    def change(table):
-        table[0, 0][field] = value
-        return table
-    return change
-
-
-def flip(file):
-    "Change one byte in the middle."
-    def damage(root):
-        data = bytearray((root / file).read_bytes())
-        data[len(data) // 2] ^= 1
-        (root / file).write_bytes(data)
-    return damage
-
-
-def cut(file):
-    "Keep half of a file."
-    return lambda root: (root / file).write_bytes((root / file).read_bytes()[:(root / file).stat().st_size // 2])
-
-
-def swap(a, b):
-    "Copy one file over another."
-    return lambda root: shutil.copy(root / a, root / b)
-
-
-DAMAGE = [
-    ("cub", gone("bounding_boxes.txt"), "lacks bounding_boxes.txt of CUB-200-2011"),
-    ("cub", gone("images.txt", "classes.txt"), "lacks images.txt, classes.txt of CUB-200-2011"),
-    ("cub", gone("parts"), "lacks parts/parts.txt, parts/part_locs.txt"),
-    ("cub", gone("images"), "lacks images of CUB-200-2011"),
-    ("cub", first_photo("images", 3), "lacks 3 of the 12 photographs that images.txt names, the first is 001."),
-    ("cub", line("images.txt", 2, b"1 a/b.jpg"), "images.txt line 2 repeats '1'"),
-    ("cub", line("images.txt", 2, b"2"), "images.txt line 2 is '2'; expected an image id and a path"),
-    ("cub", line("images.txt", 2, b"2 ../../x.jpg"), "images.txt line 2 is '2 ../../x.jpg'"),
-    ("cub", line("images.txt", 2, b"2 /etc/x.jpg"), "images.txt line 2 is '2 /etc/x.jpg'"),
-    ("cub", line("train_test_split.txt", 3, b"99 1"), "train_test_split.txt line 3 names '99'"),
-    ("cub", line("train_test_split.txt", 3, b"3 2"), "train_test_split.txt line 3 is '3 2'; expected an image id and 0 or 1"),
-    ("cub", line("train_test_split.txt", 3, None), "lacks 1 of the 12 images in images.txt, the first is 3"),
-    ("cub", line("bounding_boxes.txt", 4, b"4 1 2 three 4"), "bounding_boxes.txt line 4 is '4 1 2 three 4'; expected an image id and x, y, width, height"),
-    ("cub", line("bounding_boxes.txt", 4, b"4 1 2 nan 4"), "bounding_boxes.txt line 4 is"),
-    ("cub", line("bounding_boxes.txt", 4, b"4 1 2 3"), "bounding_boxes.txt line 4 is"),
-    ("cub", line("image_class_labels.txt", 5, b"5 77"), "gives image 5 the class 77, which classes.txt does not name"),
-    ("cub", line("classes.txt", 1, b"one 001.X"), "classes.txt line 1 is 'one 001.X'"),
-    ("cub", line("parts/part_locs.txt", 7, b"1 7 a b 1"), "part_locs.txt line 7 is '1 7 a b 1'"),
-    ("cub", line("parts/part_locs.txt", 7, b"1 16 2 3 1"), "part_locs.txt line 7 names image 1 and part 16"),
-    ("cub", lambda root: (root / "images.txt").write_bytes(b""), "images.txt holds no line"),
-    ("cub", lambda root: (root / "images.txt").write_bytes(bytes(range(256))), "images.txt line 1 is"),
-    ("aircraft", gone("data/images_box.txt", "data/variants.txt"), "lacks variants.txt, images_box.txt of FGVC-Aircraft"),
-    ("aircraft", first_photo("data/images", 12), "lacks 6 of the 6 photographs that images_variant_train.txt names"),
-    ("aircraft", line("data/images_variant_train.txt", 2, b"0034311 Concorde"), "images_variant_train.txt line 2 is '0034311 Concorde'"),
-    ("aircraft", line("data/images_variant_train.txt", 2, b"9999999 bar-winged longbill"), "images_box.txt has no box for 9999999"),
-    ("aircraft", line("data/images_box.txt", 3, b"0034323 1 2 3 four"), "images_box.txt line 3 is '0034323 1 2 3 four'"),
-    ("aircraft", line("data/variants.txt", 2, b"bar-winged longbill"), "twice; expected every class once"),
-    ("cars", gone("devkit/cars_meta.mat"), "lacks devkit/cars_meta.mat of Stanford Cars"),
-    ("cars", gone("cars_train", "devkit/cars_train_annos.mat"), "lacks devkit/cars_train_annos.mat, cars_train of Stanford Cars"),
-    ("cars", first_photo("cars_train"), "lacks 1 of the 6 photographs that cars_train_annos.mat names, the first is 00001.jpg"),
-    ("cars", swap("devkit/cars_test_annos.mat", "devkit/cars_train_annos.mat"), "lacks the field class"),
-    ("cars", lambda root: (root / "devkit/cars_train_annos.mat").write_text("<html>"), "cannot be read as a MATLAB file"),
-    ("cars", flip("devkit/cars_train_annos.mat"), "cannot be read as a MATLAB file"),         # SciPy alone may crash here
-    ("cars", cut("devkit/cars_train_annos.mat"), "cannot be read as a MATLAB file"),
-    ("cars", mat("devkit/cars_train_annos.mat", setting("class", 9.)), "holds the class 9; expected 1 to 3"),
-    ("cars", mat("devkit/cars_train_annos.mat", setting("fname", "../../x.jpg")), "holds a row that is not"),
-    ("cars", mat("devkit/cars_train_annos.mat", setting("bbox_x1", "left")), "holds a row that is not"),
-    ("cars", mat("devkit/cars_train_annos.mat", setting("fname", "00002.jpg")), "names 00002.jpg twice"),
-]
-
-
-@pytest.mark.parametrize("name, damage, sentence", DAMAGE, ids=[f"{n}-{s[:40]}" for n, _, s in DAMAGE])
-def test_damage_is_one_sentence(copy, name, damage, sentence):
-    root = copy(name)
-    damage(root)
-    with warnings.catch_warnings(), pytest.raises((ValueError, FileNotFoundError)) as caught:
-        warnings.simplefilter("ignore")
-        OPEN[name](root)
-    text = str(caught.value)
-    assert sentence in text and "\n" not in text and str(root) in text
-
-
-@pytest.mark.parametrize("name", MAKE)
-def test_windows_line_ends_and_marks_change_nothing(copy, originals, name):
-    root = copy(name)
-    for p in root.rglob("*.txt"): p.write_bytes(b"\xef\xbb\xbf" + p.read_bytes().replace(b"\n", b"\r\n"))
-    one, two = open_data(None, root, size=32), open_data(None, originals[name], size=32)
-    assert (one.labels, one.classes) == (two.labels, two.classes) and torch.equal(one.boxes, two.boxes)
-
-
-def test_latin_1_is_read_and_said(copy):
-    root = copy("cub")
-    line("classes.txt", 2, "2 002.Möwe".encode("latin-1"))(root)
-    with pytest.warns(UserWarning, match="classes.txt line 2 is not UTF-8"): assert Cub(root).classes[1] == "002.Möwe"
 
 
 @pytest.mark.parametrize("name", MAKE)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import csv
+import io
 import json
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -19,7 +20,9 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from .birds import draw_bird
+from .files import _decoded, _ignored
 from .photos import Photos, find_photos
+from ..labels import class_numbers
 
 # %% auto #0
 __all__ = ['KINDS', 'Listing', 'EpisodeSampler', 'Episode', 'split_episode', 'ClassSplit', 'split_classes', 'SomeClasses',
@@ -129,7 +132,7 @@ class SomeClasses(Dataset):
     ):
         if len(indices) != len(labels): raise ValueError(f"{len(indices)} pictures and {len(labels)} labels were given; expected one label a picture")
         self.pictures, self.indices, self.classes = pictures, list(indices), list(classes)
-        self.labels = torch.as_tensor(labels, dtype=torch.long)
+        self.labels = torch.from_numpy(class_numbers(labels, len(classes)))
 
     def __len__(self) -> int: return len(self.indices)
     def __repr__(self) -> str: return f"{len(self)} pictures of {len(self.classes)} classes"
@@ -146,7 +149,7 @@ def some_classes(
     names: Sequence[str] | None = None, # of all classes; numbers if none
 ) -> SomeClasses:
     "The pictures of the chosen classes. Raises `ValueError` for a class twice or a class without a picture."
-    numbers, place = np.asarray(labels), {int(k): i for i, k in enumerate(chosen)}
+    numbers, place = class_numbers(labels), {int(k): i for i, k in enumerate(chosen)}
     missing = sorted(set(place) - set(numbers.tolist()))
     if len(place) != len(chosen) or missing: raise ValueError(f"classes {list(chosen)} were asked for; expected each once and with pictures, without a picture: {missing}")
     kept = np.flatnonzero(np.isin(numbers, list(place)))
@@ -176,7 +179,7 @@ class FewShotSplit(NamedTuple):
 def _class_folders(root: Path, names: Sequence[str] | None = None) -> Listing:
     "Pictures by class folder: all folders of `root`, or those of these names."
     if not root.is_dir(): raise FileNotFoundError(f"{root} is not a folder; expected one folder of pictures a class in it")
-    there = sorted(p.name for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
+    there = sorted(p.name for p in root.iterdir() if p.is_dir() and not _ignored(p.name))
     missing = sorted(set(names or []) - set(there))
     if missing: raise FileNotFoundError(f"{len(missing)} of {len(names or [])} class folders are missing in {root}, the first is {missing[0]!r}; copy them, or correct the split")
     return {name: find_photos(root / name) for name in names or there}
@@ -191,7 +194,7 @@ def _cifar_fs(root: Path) -> list[Listing]:
     "Class names a line in splits/bertinetto; pictures in data/NAME."
     files = [root / "splits" / "bertinetto" / f"{name}.txt" for name in _FOLDERS]
     if not all(f.is_file() for f in files): raise FileNotFoundError(f"{root} holds neither folders train, val, test nor splits/bertinetto with train.txt, val.txt, test.txt; point to the folder that does")
-    return [_class_folders(root / "data", f.read_text(encoding="utf-8").split()) for f in files]
+    return [_class_folders(root / "data", _decoded(f).split()) for f in files]
 
 
 def _mini_imagenet(root: Path) -> list[Listing]:
@@ -203,7 +206,8 @@ def _mini_imagenet(root: Path) -> list[Listing]:
 
 def _csv_listing(file: Path, images: Path) -> Listing:
     "Pictures by class of one csv file; all of them must be there."
-    with file.open(newline="", encoding="utf-8") as lines: rows = [{(k or "").strip(): (v or "").strip() for k, v in row.items() if isinstance(v, str)} for row in csv.DictReader(lines)]
+    try: rows = [{(k or "").strip(): (v or "").strip() for k, v in row.items() if isinstance(v, str)} for row in csv.DictReader(io.StringIO(_decoded(file), newline=""))]
+    except csv.Error as error: raise ValueError(f"{file} is no table ({error}); copy it again") from error
     if not rows or not {"filename", "label"} <= rows[0].keys(): raise ValueError(f"{file} has no rows with the columns filename and label; expected the split of Ravi and Larochelle")
     listing: Listing = {}
     for row in rows: listing.setdefault(row["label"], []).append(images / row["filename"])
@@ -214,15 +218,16 @@ def _csv_listing(file: Path, images: Path) -> Listing:
 # %% ../../nbs/data/05_episodes.ipynb #85514565
 def _json_names(file: Path) -> list[list[str]]:
     "Three lists of class names."
-    try: found = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error: raise ValueError(f"{file} is no JSON ({error}); expected {{\"base\": […], \"val\": […], \"novel\": […]}}") from error
+    if not file.is_file(): raise FileNotFoundError(f"{file} was not found; give a JSON of class names, or leave it out for the customary split")
+    try: found = json.loads(_decoded(file))
+    except (ValueError, RecursionError) as error: raise ValueError(f"{file} is no JSON ({error}); expected {{\"base\": […], \"val\": […], \"novel\": […]}}") from error
     if not isinstance(found, dict) or not all(isinstance(found.get(p), list) and found[p] for p in _PARTS): raise ValueError(f"{file} lacks one of the lists base, val and novel; expected {{\"base\": […], \"val\": […], \"novel\": […]}}")
     return [[str(name) for name in found[p]] for p in _PARTS]
 
 
 def _cub_names(root: Path) -> list[list[str]]:
     "The customary split by class number."
-    names = sorted(p.name for p in root.iterdir() if p.is_dir())
+    names = sorted(p.name for p in root.iterdir() if p.is_dir() and not _ignored(p.name))
     if bad := [n for n in names if not n.split(".")[0].isdigit()]: raise ValueError(f"{root} holds a folder {bad[0]!r}; expected class folders such as 001.Black_footed_Albatross")
     of = [int(n.split(".")[0]) - 1 for n in names]
     return [[n for n, i in zip(names, of) if rule(i)] for rule in (lambda i: i % 2 == 0, lambda i: i % 4 == 1, lambda i: i % 4 == 3)]

@@ -21,7 +21,9 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from .downloads import Source, by_request, download, unpack
+from .files import _decoded
 from .photos import PHOTO_SUFFIXES, ClassFolder, Photos, from_original
+from ..labels import class_numbers
 
 # %% auto #0
 __all__ = ['SOURCES', 'Annotated', 'recognise', 'Cub', 'Aircraft', 'Cars', 'open_data', 'fetch']
@@ -31,7 +33,9 @@ def _text(path: Path) -> list[tuple[int, str]]:
     "(line number, line) of a text file; empty lines left out."
     if not path.is_file(): raise FileNotFoundError(f"{path} was not found; copy the data set again, with all its files")
     found = []
-    for n, raw in enumerate(path.read_bytes().removeprefix(b"\xef\xbb\xbf").splitlines(), 1):
+    data = path.read_bytes()
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"): data = _decoded(path).encode()
+    for n, raw in enumerate(data.removeprefix(b"\xef\xbb\xbf").splitlines(), 1):
         try: line = raw.decode("utf-8")
         except UnicodeDecodeError:
             line = raw.decode("latin-1")
@@ -98,7 +102,7 @@ class Annotated(Dataset):
     """Photographs with labels, boxes and part points: `ds[i]` is (image (3, H, W) float32 in [0, 1], label int).
 
     `boxes` (n, 4) holds x, y, width, height in pixels of the photographs, NaN where none; `points(i)` likewise. `box(i)` and `parts(i)` are in pixels of the image
-    before `transform`. Raises what `data.photos` raises for a bad file, when it is read.
+    before `transform`. Raises `ValueError` for labels as `class_numbers` does, and what `data.photos` raises for a bad file, when it is read.
     """
     def __init__(
         self,
@@ -111,7 +115,8 @@ class Annotated(Dataset):
         part_names: Sequence[str] = (),                          # M names
         part_points: Tensor | None = None,                       # (n, M, 2) x, y in pixels of the photograph, NaN where not visible
     ) -> None:
-        self.paths, self.labels, self.classes, self.photos, self.transform = list(paths), list(labels), list(classes), photos, transform
+        self.paths, self.labels, self.classes, self.photos, self.transform = list(paths), class_numbers(labels, len(classes)).tolist(), list(classes), photos, transform
+        if len(self.labels) != len(self.paths): raise ValueError(f"{len(self.paths)} photographs and {len(self.labels)} labels were given; expected one label a photograph")
         photos.paths = self.paths
         self.boxes = torch.full((len(self.paths), 4), torch.nan) if boxes is None else boxes
         self.part_names = tuple(part_names)

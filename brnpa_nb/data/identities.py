@@ -18,7 +18,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from .files import _decoded
 from .photos import PHOTO_SUFFIXES, Photos
+from ..labels import class_numbers
 
 # %% ../../nbs/data/06_identities.ipynb #894695b9
 class Source(NamedTuple):
@@ -73,7 +75,7 @@ class Identities(Dataset):
     """Pictures of persons under cameras: `ds[i]` is (image (3, H, W) float32 in [0, 1], label int).
 
     `paths` (list), `pids`, `camids` (from 0) and `labels` (0 to K - 1) as long tensors (N,); `classes` names the K persons.
-    Raises `ValueError` for lists of different lengths or an empty one, and what `data.photos.Photos` raises; a bad picture raises when it is read.
+    Raises `ValueError` for lists of different lengths or an empty one, numbers that are not whole or below 0, and what `data.photos.Photos` raises; a bad picture raises when it is read.
     """
 
     def __init__(
@@ -84,7 +86,7 @@ class Identities(Dataset):
         size: tuple[int, int] = (256, 128),                      # height and width; the shape is bent to it
         transform: Callable[[Tensor], Tensor] | None = None,     # image to image, after resizing: training augmentation
     ):
-        self.pids, self.camids = (torch.as_tensor(numbers, dtype=torch.long) for numbers in (pids, camids))
+        self.pids, self.camids = (torch.from_numpy(class_numbers(numbers)) for numbers in (pids, camids))
         if not len(paths) == len(self.pids) == len(self.camids): raise ValueError(f"{len(paths)} paths, {len(self.pids)} pids and {len(self.camids)} camids were given; give one of each per picture")
         self.photos, self.size, self.transform = Photos(list(paths), size, "squash"), size, transform
         self.paths: list[Path] = self.photos.paths
@@ -177,7 +179,7 @@ def _read_list(path: Path, folder: Path) -> list[_Entry]:
     "The pictures that a list names."
     pattern, example = _PATTERNS["msmt17"]
     entries, bad = [], []
-    for k, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for k, line in enumerate(_decoded(path).splitlines(), 1):
         if not line.strip(): continue
         name, _, number = line.strip().rpartition(" ")
         found = pattern.fullmatch(name.rpartition("/")[2])

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from ..labels import class_numbers
 from ..models import AttentionModel, explain
 from ..ranking import RankedMaps, as_targets, rank_logits
 from .decisions import Decision, class_decision, logits_of
@@ -62,6 +63,7 @@ def score_classification(
     """
     found = evaluate(_ByRank(model), data, batch_size, precision, workers)
     labels, running = found["labels"], found["logits"]                  # (n, K · N)
+    class_numbers(labels, model.config.n_classes)
     running = running.view(len(labels), model.config.n_classes, -1)
     right = running.argmax(1) == labels[:, None]                        # (n, N)
     each = {model.classes[k]: accuracy_interval(int(right[labels == k, -1].sum()), int((labels == k).sum())) for k in labels.unique().tolist()}

@@ -16,7 +16,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from ..labels import class_numbers
 from ..models import AttentionModel
+from ..ranking import as_targets
 from ..resolution import evaluating
 from .decisions import Decision, rank_vectors, similarity_decision
 from .retrieval import Retrieval, retrieve
@@ -32,7 +34,7 @@ class PKSampler(Sampler[int]):
 
     `epoch` decides, with the seed, the order: the same in all processes. Use it as `fit(..., order=PKSampler(labels, p, k))` with
     `Recipe(batch_size=p * k)`; with several processes, let p be a multiple of their number, so that no identity is cut in two.
-    Raises `ValueError` for fewer than P identities. Source: Hermans et al., arXiv 1703.07737; the dealing is ours.
+    Raises `ValueError` for fewer than P identities, and for labels that are no whole numbers. Source: Hermans et al., arXiv 1703.07737; the dealing is ours.
     """
     def __init__(self,
         labels: Sequence[int] | Tensor,  # (n,) identity of each photograph
@@ -41,7 +43,7 @@ class PKSampler(Sampler[int]):
         seed: int = 0,                   # another seed, another order
     ):
         if p < 1 or k < 1: raise ValueError(f"p and k must be at least 1, found {p} and {k}")
-        numbers = np.asarray(labels)
+        numbers = class_numbers(labels)
         self.members = [np.flatnonzero(numbers == i) for i in np.unique(numbers)]
         if len(self.members) < p: raise ValueError(f"a batch needs {p} identities, but there are only {len(self.members)}; lower p")
         self.p, self.k, self.seed, self.epoch = p, k, seed, 0
@@ -116,7 +118,7 @@ class IdentityTriplet:
         bare: Any = getattr(model, "module", model)
         embeddings = bare.combine(vectors.float())
         apart = triplet_loss(_whole_batch(embeddings), _whole_batch(targets), self.margin, self.soft)
-        return F.cross_entropy(logits.float(), targets, label_smoothing=self.label_smoothing) + self.weight * apart, logits
+        return F.cross_entropy(logits.float(), as_targets(targets, logits), label_smoothing=self.label_smoothing) + self.weight * apart, logits
 
 # %% ../../nbs/tasks/03b_reid.ipynb #b70f934e
 def split_queries(
