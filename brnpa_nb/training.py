@@ -42,8 +42,11 @@ class Recipe:
     seed: int = 0                  # of the order, the augmentation and the dropout
 
     def __post_init__(self) -> None:
-        for name, low in (("epochs", 0), ("batch_size", 1), ("lr", 0), ("weight_decay", 0)):
-            if getattr(self, name) < low: raise ValueError(f"{name} must be at least {low}, found {getattr(self, name)}")
+        for name, low in (("epochs", 0), ("batch_size", 1), ("seed", 0)):
+            if not isinstance(v := getattr(self, name), int) or isinstance(v, bool) or not low <= v < 2**63: raise ValueError(f"{name} must be at least {low}, a whole number, found {v!r}")
+        for name, high in (("lr", 1e6), ("head_lr", 1e6), ("weight_decay", 1e6), ("warmup", 1), ("label_smoothing", 1)):
+            v = getattr(self, name)
+            if not (name == "head_lr" and v is None) and (not isinstance(v, int | float) or isinstance(v, bool) or not 0 <= v <= high): raise ValueError(f"{name} must be at least 0 and at most {high:g}, found {v!r}")
         if self.precision not in ("no", "bf16", "fp16"): raise ValueError(f"precision must be 'no', 'bf16' or 'fp16', found {self.precision!r}")
 
 # %% ../nbs/05_training.ipynb #ba906487
@@ -82,6 +85,7 @@ class _Augmented(Dataset):
     def __len__(self) -> int: return len(cast(Sized, self.data))
     def __getitem__(self, i: int) -> tuple[Tensor, int]:
         image, label = self.data[i]
+        if isinstance(image, Tensor) and (not image.is_floating_point() or not (image.min() >= -.01 and image.max() <= 1.01)): raise ValueError(f"picture {i} of the training data is {image.dtype} from {image.min():.3g} to {image.max():.3g}, expected floats in [0, 1]; divide bytes by 255, and do not normalise: the model does it itself")
         if self.augment is None: return image, label
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(_mix(self.seed, self.epoch, i))
@@ -122,6 +126,7 @@ def evaluate(
             rows.append([t.cpu() for t in accelerator.gather_for_metrics((logits.float(), labels))])
     if not rows: raise ValueError("there is nothing to evaluate: the data set is empty")
     logits, labels = (torch.cat(column) for column in zip(*rows))
+    if logits.isnan().any(): raise ValueError(f"the model gives NaN for {int(logits.isnan().any(1).sum())} of {len(logits)} pictures, so that no class can be told; look at its weights and at the pictures")
     return {"n": len(labels), "loss": F.cross_entropy(logits, labels).item(), "accuracy": (logits.argmax(1) == labels).double().mean().item(), "logits": logits, "labels": labels}
 
 # %% ../nbs/05_training.ipynb #1193da01

@@ -63,12 +63,14 @@ def step_counts(
 ) -> Tensor:                          # (S + 1,) long, rising strictly from 0 to `cells`
     "How many cells are gone after each step. Raises `ValueError` for no cells, no steps, or a share outside (0, 1)."
     if cells < 1: raise ValueError(f"a grid needs at least one cell, found {cells}")
-    if steps is None: return torch.arange(cells + 1)
-    if isinstance(steps, bool) or not steps > 0 or (steps >= 1 and steps != int(steps)): raise ValueError(f"steps must be a whole number of at least 1, or a share of the cells between 0 and 1, found {steps!r}")
-    if steps >= 1: return torch.unique((torch.arange(int(steps) + 1) * 2 * cells + int(steps)) // (2 * int(steps)))
+    if steps is None: return torch.arange(cells + 1, device="cpu")
+    if not isinstance(steps, int | float) or isinstance(steps, bool) or not steps > 0 or (steps >= 1 and steps != int(steps)): raise ValueError(f"steps must be a whole number of at least 1, or a share of the cells between 0 and 1, found {steps!r}")
+    if steps >= 1:
+        steps = min(int(steps), cells)                                          # there are no more than the cells
+        return torch.unique((torch.arange(steps + 1, device="cpu") * 2 * cells + steps) // (2 * steps))
     size = max(float(steps) * cells, 1.)
-    found = (torch.arange(int(cells / size) + 1, dtype=torch.float64) * size + .5).floor().long()
-    return torch.unique(torch.cat([found.clamp(max=cells), torch.tensor([cells])]))
+    found = (torch.arange(int(cells / size) + 1, dtype=torch.float64, device="cpu") * size + .5).floor().long()
+    return torch.unique(torch.cat([found.clamp(max=cells), torch.tensor([cells], device="cpu")]))
 
 # %% ../../nbs/evidence/04_perturbation.ipynb #2564c134
 FILLS = ("black", "mean", "blur")
@@ -108,7 +110,7 @@ def cell_of_pixel(
     cells: int,   # h or w
 ) -> Tensor:      # (pixels,) long: the cell in which each pixel's centre lies
     "Nearest neighbour in whole numbers, so that no rounding moves a border."
-    return (2 * torch.arange(pixels) + 1) * cells // (2 * pixels)
+    return (2 * torch.arange(pixels, device="cpu") + 1) * cells // (2 * pixels)
 
 
 def perturbed(
@@ -146,7 +148,7 @@ def _forwards(model: Model, copies: Callable[[Tensor], Tensor], queue: Tensor, t
     with evaluating(model) if isinstance(model, nn.Module) else torch.no_grad(), torch.autocast(queue.device.type, torch.bfloat16, enabled=precision == "bf16"), tqdm(total=len(queue), desc=what, unit="image", disable=not progress) as bar:
         for which in queue.split(batch_size):
             logits = model(copies(which))
-            if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(which): raise ValueError(f"the model must give logits ({len(which)}, K) for {len(which)} images, found {tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__}")
+            if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(which) or not logits.shape[1] or not logits.is_floating_point(): raise ValueError(f"the model must give logits ({len(which)}, K) for {len(which)} images, found {tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__}")
             found.append(take(logits.float(), which))
             bar.update(len(which))
     return torch.cat(found)

@@ -167,6 +167,7 @@ def check_input(
         found = tuple(images.shape) if isinstance(images, Tensor) else type(images).__name__
         hint = "; drop the alpha channel: images[:, :3]" if isinstance(images, Tensor) and images.ndim == 4 and images.shape[1] == 4 else "; pass the photographs that were explained, un-normalised"
         raise ValueError(f"expected photographs of shape {expected} for these maps, found {found}{hint}")
+    if images.is_complex() or images.is_meta or images.layout != torch.strided: raise ValueError(f"photographs must be floats in [0, 1] with values side by side in memory, found {images.dtype}{' on the device meta' if images.is_meta else ', sparse' if images.layout != torch.strided else ''}; convert them first")
     if not images.is_floating_point() or not images.isfinite().all() or images.min() < -1e-3 or images.max() > 1.001:
         raise ValueError(f"photographs must be floats in [0, 1], found {images.dtype} from {images.min():.3g} to {images.max():.3g}; divide bytes by 255, do not normalise")
     for name, t in (("weights", maps.weights), ("similarity", maps.similarity), ("activity", maps.activity)):
