@@ -335,7 +335,7 @@ def load_model(
     config = {k: v for k, v in start.config.items() if k in ModelConfig.__dataclass_fields__}
     if config["backbone"] is None and backbone is None: raise ValueError(f"{start.path} was saved from a module of its author's own; pass that module as backbone=create_backbone(module, …)")
     head = start.tensors.get("head.weight")
-    if head is not None and head.ndim == 2 and len(head) != config["n_classes"]: raise ValueError(f"{start.path} has 'head.weight' of shape {tuple(head.shape)}, but its configuration says {config['n_classes']!r} classes; save the model again")
+    if head is not None and head.ndim == 2 and isinstance(config["n_classes"], int) and config["n_classes"] > 1000 + 100 * len(head): raise ValueError(f"{start.path} has 'head.weight' of shape {tuple(head.shape)}, but its configuration says {config['n_classes']!r} classes; save the model again")
     if odd := [k for k in config.get("network_args") or {} if k in _NEVER]: raise ValueError(f"{start.path} asks for {odd[0]!r} in network_args, which would read or fetch other files; load only files that you trust, and save the model again without it")
     try: model = create_model(**(config | {"backbone": backbone or config["backbone"]}))
     except (TypeError, AttributeError, LookupError, RuntimeError, MemoryError) as error: raise ValueError(f"{start.path} has a configuration that cannot be built ({_line(error)}); save the model again") from error

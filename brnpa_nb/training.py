@@ -282,12 +282,19 @@ def _keep(out: Path, model: AttentionModel, optimizer: Any, recipe: Recipe, hist
     if history.best() is history.rows[-1]: save_model(model, out / "best.safetensors")
     tensors = {f"model.{k}": v for k, v in model.state_dict().items()}
     for i, entries in optimizer.state_dict()["state"].items(): tensors |= {f"optimizer.{i}.{k}": v for k, v in entries.items()}
-    save_checkpoint(out / "state.safetensors", tensors, {"recipe": asdict(recipe), "history": history.rows})
+    save_checkpoint(out / "state.safetensors", tensors, {"recipe": asdict(recipe), "history": history.rows, "optimizer": {str(i): name for i, name in enumerate(_names(model, optimizer)) if i in optimizer.state_dict()["state"]}})
+
+
+def _names(model: AttentionModel, optimizer: Any) -> list[str]:
+    "The optimiser's parameters by name, in its order."
+    names = {id(p): name for name, p in model.named_parameters()}
+    return [names[id(p)] for group in optimizer.param_groups for p in group["params"]]
 
 # %% ../nbs/05_training.ipynb #d8b52205
 def _restore(state: Path, model: AttentionModel, optimizer: torch.optim.Optimizer, recipe: Recipe) -> History:
     "Put model and optimiser back to where a run stopped; everything is checked before anything changes."
     kept = read_checkpoint(state)
+    if not isinstance(kept.config.get("recipe"), dict) or not isinstance(kept.config.get("history"), list): raise ValueError(f"{state} is no state of a training run: it lacks its recipe or its history; take another folder, or resume=False to start over")
     changed = [k for k, v in asdict(recipe).items() if kept.config.get("recipe", {}).get(k) != v]
     if changed:
         was, now = kept.config.get("recipe", {}), asdict(recipe)
@@ -296,6 +303,14 @@ def _restore(state: Path, model: AttentionModel, optimizer: torch.optim.Optimize
     check_fit(model.state_dict(), split["model."], state)
     entries: dict[int, dict[str, Tensor]] = {}
     for k, v in split["optimizer."].items(): entries.setdefault(int(k.split(".")[0]), {})[k.split(".")[1]] = v
+    _check_moments(state, entries, kept.config.get("optimizer"), _names(model, optimizer), dict(model.named_parameters()))
     model.load_state_dict(split["model."])
     optimizer.load_state_dict({"state": entries, "param_groups": optimizer.state_dict()["param_groups"]})
     return History(kept.config["history"])
+
+
+def _check_moments(state: Path, entries: dict[int, dict[str, Tensor]], named: Any, names: list[str], own: dict[str, nn.Parameter]) -> None:
+    "Raise `ValueError` where what the optimiser remembers is of other parameters than these: of a model that was frozen otherwise, say."
+    found = {str(i): names[i] if i < len(names) else "" for i in sorted(entries)}
+    odd = [i for i, values in entries.items() if i >= len(names) or any(v.ndim and v.shape != own[names[i]].shape for v in values.values())]
+    if odd or (named is not None and named != found): raise ValueError(f"the optimiser in {state} was moving other parameters than this model's ({len(entries)} there, {len(names)} here); freeze the same parts as then, or resume=False to start over")

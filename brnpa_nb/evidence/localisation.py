@@ -104,7 +104,7 @@ def peaks(
     "Centre of the cell where weights × activity is highest (first in a tie)."
     (h, w), (H, W) = maps.grid, maps.image_size
     best = weighted_activity(maps).flatten(2).argmax(-1)
-    points = torch.stack([(best % w + .5) * W / w, (best // w + .5) * H / h], -1)
+    points = torch.stack([((best % w).float() + .5) * W / w, ((best // w).float() + .5) * H / h], -1)
     return points.masked_fill(constant(maps)[..., None], torch.nan)
 
 # %% ../../nbs/evidence/01_localisation.ipynb #d4042d4d

@@ -16,7 +16,7 @@ CLASSES = 4
 
 def photographs(n: int = 2, height: int = 32, width: int = 48) -> Tensor:
     "(n, 3, height, width) in [0, 1], the same in every process."
-    return torch.rand(n, 3, height, width, generator=torch.Generator().manual_seed(n))
+    return torch.rand(n, 3, height, width, generator=torch.Generator().manual_seed(n), dtype=torch.float32, device="cpu")
 
 
 class Convolutions(nn.Module):
@@ -76,7 +76,7 @@ class Tokens(nn.Module):
 
 def grid(n: int = 2, channels: int = 5, height: int = 4, width: int = 6) -> Tensor:
     "Features (n, C, h, w), half of them zero."
-    return torch.randn(n, channels, height, width, generator=torch.Generator().manual_seed(n)).relu()
+    return torch.randn(n, channels, height, width, generator=torch.Generator().manual_seed(n), dtype=torch.float32, device="cpu").relu()
 
 
 def maps(n: int = 2, size: tuple[int, int] = (32, 48), **how: object) -> RankedMaps:
