@@ -168,7 +168,7 @@ def _greedy(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:  # vectors (B, N, C), weights and similarity (B, N, P), lengths (B, P) without EPS, seeds (B, N)
     "Seed, gather, move on, N times."
     lengths = _lengths(x)
-    _check_finite(lengths, source)
+    _check_finite(lengths.square(), source)                         # of vectors with channels last the length may be finite where its square is not
     activity = lengths + EPS
     score = activity.detach()
     slack = TIE * score.amax(1, keepdim=True) if seeds == "activity" else torch.zeros_like(score[:, :1])

@@ -171,6 +171,7 @@ def as_targets(
 
     Raises `ValueError` for a wrong number of targets, a class out of range, a class that is no whole number, or a function asked about logits that are NaN.
     """
+    if logits.ndim != 2: raise ValueError(f"expected logits (B, K), found shape {tuple(logits.shape)}; add the batch dimension")
     b, k = logits.shape
     if callable(targets) and not isinstance(targets, Tensor):
         if logits.isnan().any(): raise ValueError("the logits hold NaN, so no class can be told; look at the weights of the head")
@@ -268,6 +269,8 @@ def match(
     """
     from scipy.optimize import linear_sum_assignment
 
+    for found_vectors in (maps.vectors, other.vectors):
+        if not found_vectors.isfinite().all(): raise ValueError("the representative vectors hold NaN or infinite values, so that nothing can be matched; look at the features that they were made from")
     if maps.vectors.shape[-1] != other.vectors.shape[-1] or len(other) not in (1, len(maps)):
         raise ValueError(f"match needs equal channels and {len(maps)} photographs or 1, found {tuple(other.vectors.shape)} (B, N, C) against {tuple(maps.vectors.shape)}")
     unit, unit_other = (F.normalize(v.float(), dim=-1) for v in (maps.vectors.detach(), other.vectors.detach()))

@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .harness import as_module
+from ..models import AttentionModel
 from ..ranking import RankedMaps
 from ..resolution import evaluating
 
@@ -93,6 +95,7 @@ def fill_for(
     fill: str | Tensor = "black",  # "black" (0), "mean" (each photograph's mean colour), "blur", or a tensor: (C,), (C, 1, 1), (B, C, H, W) …
 ) -> Tensor:                       # (B, C, H, W), on the images' device and of their type
     "What stands in for each photograph's hidden cells. Raises `ValueError` for an unknown name or a tensor that does not fit."
+    if images.ndim != 4 or not images.is_floating_point(): raise ValueError(f"expected float photographs (B, C, H, W), found {images.dtype} of shape {tuple(images.shape)}; add the batch dimension, or divide bytes by 255")
     if isinstance(fill, str):
         if fill == "black": return images.new_zeros(1, 1, 1, 1).expand_as(images)
         if fill == "mean": return images.mean((2, 3), keepdim=True).expand_as(images)
@@ -145,9 +148,10 @@ def _forwards(model: Model, copies: Callable[[Tensor], Tensor], queue: Tensor, t
     if precision not in ("fp32", "bf16"): raise ValueError(f"precision must be 'fp32' or 'bf16', found {precision!r}")
     if batch_size < 1: raise ValueError(f"batch_size must be at least 1, found {batch_size}")
     found: list[Tensor] = []
+    kind = None if not isinstance(model, nn.Module) or isinstance(own := as_module(model), AttentionModel) else next((p.dtype for p in own.parameters() if p.is_floating_point()), None)   # ours take any type
     with evaluating(model) if isinstance(model, nn.Module) else torch.no_grad(), torch.autocast(queue.device.type, torch.bfloat16, enabled=precision == "bf16"), tqdm(total=len(queue), desc=what, unit="image", disable=not progress) as bar:
         for which in queue.split(batch_size):
-            logits = model(copies(which))
+            logits = model(copies(which) if kind is None else copies(which).to(kind))
             if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(which) or not logits.shape[1] or not logits.is_floating_point(): raise ValueError(f"the model must give logits ({len(which)}, K) for {len(which)} images, found {tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__}")
             found.append(take(logits.float(), which))
             bar.update(len(which))

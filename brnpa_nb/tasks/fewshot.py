@@ -88,7 +88,7 @@ def cosine_linear_mixture(
     """
     if steps < 0 or not (lr >= 0 and scale > 0 and 0 <= momentum < 1): raise ValueError(f"fitting needs steps and lr of at least 0, scale above 0 and momentum in [0, 1), found steps={steps}, lr={lr}, scale={scale}, momentum={momentum}")
     prototype_mixture(support, labels, way)                                             # refuses labels that do not fit, before they are used
-    support = support.detach().float()
+    kind, support = support.dtype, support.detach().float()
     length = support.norm(dim=-1).clamp(min=1e-12)
     unit = support / length[..., None]
     alike, member = unit @ unit.mT, F.one_hot(labels, way).to(support).T                # cosines of the support; (way, S)
@@ -101,7 +101,7 @@ def cosine_linear_mixture(
         error = ((scale * cosine).softmax(-2) - member) / len(labels)
         speed = momentum * speed + scale * (error - (error * cosine).sum(-1, keepdim=True) * m)
         m = m - lr * speed
-    return m / length[..., None, :]
+    return (m / length[..., None, :]).to(kind)
 
 # %% ../../nbs/tasks/02_fewshot.ipynb #0cd7fca4
 DISTANCES = ("cosine", "euclidean")
@@ -120,10 +120,13 @@ def class_scores(
     temperature: float = 1.0,    # divides the scores, for a softmax
 ) -> Tensor:                     # (…, Q, way), high is near
     "How near each query is to each class. Raises `ValueError` for another distance, embeddings of another size, or a temperature that is not above 0."
+    if min(query.ndim, centres.ndim) < 2 or not (query.is_floating_point() and centres.is_floating_point()): raise ValueError(f"expected float embeddings (…, Q, E) and classes (…, way, E), found {query.dtype} of shape {tuple(query.shape)} and {centres.dtype} of shape {tuple(centres.shape)}")
+    query, centres = (t.to(torch.promote_types(query.dtype, centres.dtype)) for t in (query, centres))
     if query.shape[-1] != centres.shape[-1]: raise ValueError(f"queries have embeddings of {query.shape[-1]} numbers and classes of {centres.shape[-1]}; embed both with one model")
     if not 0 < temperature < float("inf"): raise ValueError(f"temperature must be above 0 and finite, found {temperature}")
     if distance not in DISTANCES: raise ValueError(f"distance is {distance!r}; expected 'cosine' or 'euclidean'")
     if distance == "cosine": return F.normalize(query, dim=-1) @ F.normalize(centres, dim=-1).mT / temperature
+    if query.dtype in (torch.float16, torch.bfloat16): query, centres = query.float(), centres.float()      # squares beyond 65504
     return -torch.cdist(query, centres, compute_mode="donot_use_mm_for_euclid_dist").square() / temperature    # products would lose digits
 
 

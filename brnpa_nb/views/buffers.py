@@ -34,6 +34,7 @@ def scale(
     if not values.isfinite().all(): raise ValueError("a map holds NaN or infinite values, expected finite ones; look at the features that it was made from")
     values = values.detach().double().cpu()
     low, high = values.min().item(), values.max().item()
+    if not math.isfinite(high - low): raise ValueError("a map is too large to be shown: its values span more than a number can hold; divide it by its largest value first")
     if high - low <= 1e-6 * max(abs(low), abs(high)): return Scaled(np.zeros(values.shape, np.uint16), low, low)
     return Scaled(((values - low) / (high - low) * 65535).round().numpy().astype(np.uint16), low, high)
 
