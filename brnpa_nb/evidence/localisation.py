@@ -110,6 +110,7 @@ def peaks(
 # %% ../../nbs/evidence/01_localisation.ipynb #d4042d4d
 def _reach(tolerance: float | Tensor, points: Tensor) -> Tensor:
     "The tolerance as (B, 1), on the points' device."
+    if not isinstance(tolerance, Tensor | int | float): raise ValueError(f"the tolerance must be a number of pixels from 0, or one a photograph ({len(points)}), found {tolerance!r}")
     t = torch.as_tensor(tolerance, dtype=points.dtype, device=points.device)
     if not (t >= 0).all() or t.shape not in ((), (len(points),)): raise ValueError(f"the tolerance must be a number of pixels from 0, or one a photograph ({len(points)}), found {tolerance}")
     return t.expand(len(points))[:, None]

@@ -65,6 +65,7 @@ def reduce_features(
     x = features.detach().flatten(2).float()                                              # (B, C, P), never copied
     b, c, p = x.shape
     lengths = torch.linalg.vector_norm(x, dim=1, keepdim=True).clamp(min=1e-12)          # (B, 1, P)
+    if not lengths.isfinite().all(): raise ValueError("the features hold NaN, infinite or too large values, expected finite ones; look at the photograph and at the network's weights")
     if c <= dims: y = (x / lengths).transpose(1, 2)
     else:
         at = torch.linspace(0, p - 1, min(max(1, sample // b), p), device=x.device).long()
