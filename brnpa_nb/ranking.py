@@ -36,6 +36,7 @@ class RankedMaps:
     provenance: Mapping[str, Any] = field(default_factory=dict)  # model, layer, weights, transform, version
 
     def __post_init__(self) -> None:
+        if torch.compiler.is_compiling() or torch.jit.is_tracing(): return     # sizes are symbols there
         if not isinstance(self.groups, Groups): raise TypeError(f"ranked maps are made from the Groups that `group` gives, found a {type(self.groups).__name__}; for a map of another method take from_maps")
         w, n = self.groups.weights.shape, self.groups.weights.shape[:2]
         expected = {"weights": w if len(w) == 4 else "(B, N, h, w)", "similarity": w, "activity": (*w[:1], *w[2:]), "seeds": n, "vectors": (*n, self.groups.vectors.shape[-1])}
