@@ -149,7 +149,7 @@ class Backbone(nn.Module):
         "The grid of normalised photographs from `network`: the backbone's own, or a changed copy on trial."
         out, (H, W) = self._read(network, x), x.shape[-2:]
         if not isinstance(out, Tensor) or out.ndim != len(self._layout): raise ValueError(f"layer {self.layer!r} gave no feature grid but {_what(out)}")
-        if len(out) != len(x): raise ValueError(f"layer {self.layer!r} of {self.name} gave the grids of {len(out)} photographs for {len(x)}; it must give one each")
+        if not torch.compiler.is_compiling() and out.shape[0] != x.shape[0]: raise ValueError(f"layer {self.layer!r} of {self.name} gave the grids of {len(out)} photographs for {len(x)}; it must give one each")
         return _channels_first(out, self._layout, H, W, self._prefix)
 
     def forward(
