@@ -21,11 +21,13 @@ import brnpa_nb
 from .writing import write_atomically
 
 # %% auto #0
-__all__ = ['FORMAT', 'KEY', 'save_checkpoint', 'Checkpoint', 'read_checkpoint', 'check_fit', 'weights_checksum', 'csv_table']
+__all__ = ['FORMAT', 'KEY', 'SEAL', 'save_checkpoint', 'Checkpoint', 'read_checkpoint', 'check_fit', 'weights_checksum',
+           'csv_table']
 
 # %% ../nbs/02b_checkpoints.ipynb #3c6c43b7
 FORMAT = 1          # of the configuration in the header
 KEY = "brnpa_nb"    # its name there
+SEAL = "brnpa_nb.sha256"   # beside it: of the configuration and of all tensors, so that no bit can change unseen
 
 
 def save_checkpoint(
@@ -33,12 +35,16 @@ def save_checkpoint(
     tensors: Mapping[str, Tensor], # any device, dtype and layout
     config: Mapping[str, Any],     # plain values that JSON can hold
 ) -> Path:                         # the same path
-    "Save tensors with their configuration. Raises `TypeError` for a configuration that JSON cannot hold."
+    "Save tensors with their configuration, sealed by a checksum. Raises `TypeError` for a configuration that JSON cannot hold, `ValueError` for tensors without values (on the device meta)."
     from safetensors.torch import save
 
-    header = {"format": FORMAT, "package": brnpa_nb.__version__, **config}
-    plain = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
-    return write_atomically(path, _in_order(save(plain, {"format": "pt", KEY: json.dumps(header)})))
+    if empty := [k for k, v in tensors.items() if v.is_meta]: raise ValueError(f"{empty[0]!r} is on the device meta and has no values that could be saved; move the model with to_empty() and give it weights first")
+    text = json.dumps({"format": FORMAT, "package": brnpa_nb.__version__, **config})
+    plain: dict[str, Tensor] = {}
+    for k, v in tensors.items():
+        flat = v.detach().cpu().contiguous()
+        plain[k] = flat.clone() if any(flat.untyped_storage().data_ptr() == o.untyped_storage().data_ptr() for o in plain.values()) else flat    # tied weights are written twice
+    return write_atomically(path, _in_order(save(plain, {"format": "pt", KEY: text, SEAL: _seal(plain, text)})))
 
 
 def _in_order(data: bytes) -> bytes:
@@ -48,6 +54,20 @@ def _in_order(data: bytes) -> bytes:
     header = json.dumps({"__metadata__": dict(sorted(entries.pop("__metadata__").items())), **entries}, separators=(",", ":")).encode()
     header += b" " * (-len(header) % 8)                                  # as the format asks
     return len(header).to_bytes(8, "little") + header + data[start:]
+
+
+def _add(digest: Any, name: str, value: Tensor) -> None:
+    "Name, shape, type and values of a tensor into a digest."
+    digest.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
+    flat = value.detach().cpu().contiguous().flatten()
+    digest.update(flat.as_strided(flat.shape, (1,)).view(torch.uint8).numpy())       # a single number may have any stride
+
+
+def _seal(tensors: Mapping[str, Tensor], text: str) -> str:
+    "SHA-256 of a configuration and of tensors, whatever order they come in."
+    digest = sha256(text.encode())
+    for name in sorted(tensors): _add(digest, name, tensors[name])
+    return digest.hexdigest()
 
 # %% ../nbs/02b_checkpoints.ipynb #91790d29
 @dataclass
@@ -65,7 +85,7 @@ def read_checkpoint(
     """Read a file without trusting it.
 
     Raises `FileNotFoundError` where there is none, `ValueError` in one sentence for a file that is cut, is no safetensors,
-    has a broken configuration, or is of a newer format.
+    has changed since it was written (files of others, and of versions before the checksum, carry none), has a broken configuration, or is of a newer format.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -77,11 +97,12 @@ def read_checkpoint(
             header, tensors = f.metadata() or {}, {k: f.get_tensor(k) for k in f.keys()}
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{path} is not a whole safetensors file ({str(error).splitlines()[0]}); copy or save it again") from error
+    if SEAL in header and header[SEAL] != _seal(tensors, header.get(KEY, "{}")): raise ValueError(f"{path} has changed since it was written: its tensors or its configuration do not match the checksum in its header; copy or save it again")
     try: config = json.loads(header.get(KEY, "{}"))
     except (ValueError, RecursionError) as error: raise ValueError(f"{path} has a configuration that is no JSON ({error}); save it again") from error
     if not isinstance(config, dict): raise ValueError(f"{path} has a configuration that is {type(config).__name__}, not a table of names and values; save it again")
     made = config.get("format", FORMAT)
-    if not isinstance(made, int) or made > FORMAT: raise ValueError(f"{path} is of format {made!r}, this package reads up to {FORMAT}; upgrade brnpa_nb")
+    if not isinstance(made, int) or isinstance(made, bool) or not 1 <= made <= FORMAT: raise ValueError(f"{path} is of format {made!r}, this package reads up to {FORMAT}; upgrade brnpa_nb")
     return Checkpoint(path, tensors, config, sha256(path.read_bytes()).hexdigest()[:16])
 
 # %% ../nbs/02b_checkpoints.ipynb #b6b2f841
@@ -90,12 +111,20 @@ def check_fit(
     given: Mapping[str, Tensor], # what shall be loaded into it
     path: str | Path,            # named in the message
 ) -> None:
-    "Raise `ValueError` for the first tensor that is missing, foreign, or of another shape."
+    "Raise `ValueError` for the first tensor that is missing, foreign, of another shape or kind (whole numbers for floats), or that holds NaN or infinite values."
     odd = [k for k in {**own, **given} if k not in own or k not in given or own[k].shape != given[k].shape]
-    if not odd: return
+    if not odd: return _check_values(own, given, path)
     k = odd[0]
     what = f"lacks {k!r}" if k not in given else f"has a foreign {k!r}" if k not in own else f"has {k!r} of shape {tuple(given[k].shape)} where {tuple(own[k].shape)} is expected"
     raise ValueError(f"{path} does not fit the model: it {what} ({len(odd)} such tensors); give weights of this very architecture")
+
+
+def _check_values(own: Mapping[str, Tensor], given: Mapping[str, Tensor], path: str | Path) -> None:
+    "The rest of `check_fit`."
+    kinds = [k for k, v in given.items() if (v.is_floating_point(), v.is_complex()) != (own[k].is_floating_point(), own[k].is_complex())]
+    if kinds: raise ValueError(f"{path} does not fit the model: it has {kinds[0]!r} of type {given[kinds[0]].dtype} where {own[kinds[0]].dtype} is expected ({len(kinds)} such tensors); save the model again")
+    broken = [k for k, v in given.items() if v.is_floating_point() and not v.isfinite().all() and bool(own[k].isfinite().all())]
+    if broken: raise ValueError(f"{path} has NaN or infinite values in {broken[0]!r} ({len(broken)} such tensors), so that every answer would be NaN; take weights from before the training went wrong")
 
 # %% ../nbs/02b_checkpoints.ipynb #ebb12e77
 def weights_checksum(
@@ -104,8 +133,7 @@ def weights_checksum(
     "SHA-256 over names, shapes and values of all parameters and buffers."
     digest = sha256()
     for name, value in model.state_dict().items():
-        digest.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
-        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+        _add(digest, name, value)
     return digest.hexdigest()[:16]
 
 # %% ../nbs/02b_checkpoints.ipynb #aa0788ce

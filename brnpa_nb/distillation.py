@@ -15,9 +15,9 @@ from torch import Tensor
 
 from .backbones import create_backbone
 from .checkpoints import check_fit
-from .models import AttentionModel, create_model
+from .models import AttentionModel, create_model, own_model
 from .ranking import as_targets
-from .resolution import evaluating
+from .resolution import OUTPUT_STRIDES, evaluating
 
 # %% auto #0
 __all__ = ['create_student', 'distillation_loss', 'embedding_loss', 'Distillation']
@@ -33,6 +33,8 @@ def create_student(
 
     Raises `ValueError` where the student's grid would not be finer than the teacher's, and as in `create_model`.
     """
+    teacher = own_model(teacher)
+    if output_stride not in OUTPUT_STRIDES: raise ValueError(f"output_stride must be one of {OUTPUT_STRIDES}, found {output_stride!r}")
     if output_stride >= teacher.output_stride:
         raise ValueError(f"a student needs a finer grid than its teacher: asked for one step per {output_stride} pixels, the teacher has one per {teacher.output_stride}")
     config = replace(teacher.config, output_stride=output_stride, resolution=resolution, trained_stride=_trained_stride(teacher) if resolution == "atrous" and weights == "teacher" else None)
@@ -58,6 +60,12 @@ def _finer(teacher: AttentionModel, output_stride: int, resolution: str):
                            mean=own.mean.flatten().tolist(), std=own.std.flatten().tolist(), align=teacher.config.align)
 
 # %% ../nbs/04_distillation.ipynb #b829eb02
+def _check_mixture(temperature: float, alpha: float) -> None:
+    "Raise `ValueError` for a temperature or a mixing weight that makes no sense."
+    if not 1e-3 <= temperature <= 1e6: raise ValueError(f"temperature must be above 0 (from 0.001 to 1,000,000), found {temperature}")
+    if not 0 <= alpha <= 1: raise ValueError(f"alpha must be between 0 and 1, found {alpha}")
+
+
 def distillation_loss(
     student_logits: Tensor,        # (B, K)
     teacher_logits: Tensor,        # (B, K), no gradient flows into them
@@ -70,10 +78,11 @@ def distillation_loss(
     Raises `ValueError` for T ≤ 0, α outside [0, 1] or logits of different shapes.
     Source: Gomez et al., arXiv 2106.02566 (searched there: T in 1, 6, 11, 16, 21 and α in 0.1 … 1.0); Hinton et al., arXiv 1503.02531.
     """
-    if not temperature > 0: raise ValueError(f"temperature must be above 0, found {temperature}")
-    if not 0 <= alpha <= 1: raise ValueError(f"alpha must be between 0 and 1, found {alpha}")
+    _check_mixture(temperature, alpha)
     if student_logits.shape != teacher_logits.shape:
         raise ValueError(f"student and teacher must know the same classes, found logits {tuple(student_logits.shape)} and {tuple(teacher_logits.shape)}")
+    if student_logits.ndim != 2 or not len(student_logits): raise ValueError(f"expected logits (B, K) of at least one photograph, found {tuple(student_logits.shape)}")
+    if targets.shape != student_logits.shape: targets = as_targets(targets, student_logits)          # shares of classes, as mixing photographs gives them, are taken as they are
     soft_student = F.log_softmax(student_logits.float() / temperature, dim=1)
     soft_teacher = F.log_softmax(teacher_logits.detach().float() / temperature, dim=1)
     answer = F.kl_div(soft_student, soft_teacher, reduction="batchmean", log_target=True)
@@ -85,7 +94,7 @@ def embedding_loss(
     teacher: Tensor,  # (B, E), no gradient flows into them
 ) -> Tensor:          # scalar in [0, 2], mean over the batch
     "1 − cosine between two embeddings of the same photographs; raises `ValueError` for different shapes. Source: ours."
-    if student.shape != teacher.shape: raise ValueError(f"student and teacher must have embeddings of one size, found {tuple(student.shape)} and {tuple(teacher.shape)}")
+    if student.shape != teacher.shape or student.ndim != 2 or not len(student): raise ValueError(f"student and teacher must have embeddings (B, E) of one size, found {tuple(student.shape)} and {tuple(teacher.shape)}")
     return (1 - F.cosine_similarity(student.float(), teacher.detach().float())).mean()
 
 # %% ../nbs/04_distillation.ipynb #7818e68e
@@ -100,7 +109,9 @@ class Distillation:
         alpha: float = 0.9,           # α of `distillation_loss`
         embedding: float = 0.0,       # weight of 1 − cosine between the two embeddings (before the neck); 0: logits alone, as in the paper
     ):
-        if embedding < 0: raise ValueError(f"embedding must be 0 or more, found {embedding}")
+        if not 0 <= embedding < float("inf"): raise ValueError(f"embedding must be 0 or more, found {embedding}")
+        _check_mixture(temperature, alpha)
+        teacher = own_model(teacher)
         self.teacher, self.temperature, self.alpha, self.embedding = teacher, temperature, alpha, embedding
 
     def __call__(self,

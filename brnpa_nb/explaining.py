@@ -64,6 +64,8 @@ def load_maps(
     "Raw maps, as they were. Raises `FileNotFoundError`, or `ValueError` for a file that is cut or holds no maps."
     kept = read_checkpoint(path)
     if "maps" not in kept.config or set(kept.tensors) != set(Groups._fields): raise ValueError(f"{path} holds no ranked maps; give a file that save_maps has written (for a folder of `brnpa explain` there is open_maps)")
+    seeds, cells = kept.tensors["seeds"], kept.tensors["weights"][0, 0].numel() if kept.tensors["weights"].ndim == 4 and len(kept.tensors["weights"]) else 0
+    if seeds.is_floating_point() or cells and not ((seeds >= 0) & (seeds < cells)).all(): raise ValueError(f"{path} has seeds outside a grid of {cells} cells; save the maps again")
     H, W = kept.config["image_size"]
     return RankedMaps(Groups(**kept.tensors), (H, W), refine=kept.config["refine"], provenance=kept.config["provenance"])
 

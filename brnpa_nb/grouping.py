@@ -139,9 +139,10 @@ def _check(
     signed: str,      # must be a known rule
 ) -> None:
     "Raise `ValueError` or `TypeError` with one sentence that says what was found and what was expected."
-    if not isinstance(features, Tensor) or not features.is_floating_point():
+    if not isinstance(features, Tensor) or features.dtype not in (torch.float32, torch.float64, torch.float16, torch.bfloat16):
         found = f"a tensor of {features.dtype}" if isinstance(features, Tensor) else type(features).__name__
         raise TypeError(f"grouping needs a floating-point tensor of features, found {found}; convert it with .float()")
+    if features.layout != torch.strided or features.is_meta and not torch.compiler.is_compiling(): raise TypeError(f"grouping needs features with values side by side in memory, found a {'sparse' if features.layout != torch.strided else 'meta'} tensor; convert it with .to_dense(), or compute it on a real device")
     if features.ndim != 4 or 0 in features.shape:
         raise ValueError(f"grouping needs features of shape (B, C, h, w) with no empty dimension, found {tuple(features.shape)}; add or fold dimensions first")
     if not isinstance(n_maps, int) or isinstance(n_maps, bool) or n_maps < 1: raise ValueError(f"n_maps must be a whole number of at least 1, found {n_maps!r}")
@@ -157,7 +158,7 @@ def _check_finite(
     if torch.compiler.is_compiling(): return                        # a traced graph cannot stop half-way
     bad = ~lengths.isfinite().all(1)
     if bad.any():
-        raise ValueError(f"NaN or infinite features in {source}, image {int(bad.int().argmax())} of {len(bad)}; check the photograph, the weights and the precision (float32 has more range than float16)")
+        raise ValueError(f"NaN or infinite features in {source}, image {int(bad.int().argmax())} of {len(bad)}; check the photograph, the weights and the precision (float32 has more range than float16); features beyond 1e18 count as infinite, because their squares are")
 
 # %% ../nbs/01_grouping.ipynb #d7cbebbe
 def _greedy(
@@ -167,7 +168,7 @@ def _greedy(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:  # vectors (B, N, C), weights and similarity (B, N, P), lengths (B, P) without EPS, seeds (B, N)
     "Seed, gather, move on, N times."
     lengths = _lengths(x)
-    _check_finite(lengths, source)
+    _check_finite(lengths.square(), source)                         # of vectors with channels last the length may be finite where its square is not
     activity = lengths + EPS
     score = activity.detach()
     slack = TIE * score.amax(1, keepdim=True) if seeds == "activity" else torch.zeros_like(score[:, :1])

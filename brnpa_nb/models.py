@@ -14,15 +14,15 @@ import torch
 from torch import Tensor, nn
 
 import brnpa_nb
-from .backbones import Backbone, create_backbone, load_network_weights
+from .backbones import Backbone, check_photographs, create_backbone, load_network_weights
 from .checkpoints import Checkpoint, check_fit, read_checkpoint, save_checkpoint, write_atomically
 from .grouping import Grouping, Groups
 from .ranking import RankedMaps
-from .resolution import evaluating
+from .resolution import _line, evaluating
 
 # %% auto #0
 __all__ = ['REPOSITORY', 'AveragePooling', 'BilinearAttention', 'ModelConfig', 'AttentionModel', 'neck_affine', 'folded_head',
-           'explain', 'describe', 'NoClassifier', 'create_model', 'start_head', 'save_model', 'load_model',
+           'own_model', 'explain', 'describe', 'NoClassifier', 'create_model', 'start_head', 'save_model', 'load_model',
            'model_card']
 
 # %% ../nbs/03_models.ipynb #f23fe935
@@ -94,6 +94,17 @@ class ModelConfig:
     classes: list[str] | None = None
     network_args: dict[str, Any] | None = None
 
+    def __post_init__(self) -> None:
+        def whole(v: Any, low: int) -> bool: return isinstance(v, int) and not isinstance(v, bool) and v >= low
+        wrong = [(k, "True or False") for k in ("refine", "bias", "align", "neck") if not isinstance(getattr(self, k), bool)]
+        if not whole(self.n_classes, 1): wrong.append(("n_classes", "a whole number of at least 1"))
+        if not whole(self.n_maps, 1): wrong.append(("n_maps", "a whole number of at least 1"))
+        if not isinstance(self.dropout, int | float) or not 0 <= self.dropout < 1: wrong.append(("dropout", "a share of at least 0 and below 1"))
+        if self.classes and not (isinstance(self.classes, list | tuple) and all(isinstance(c, str) for c in self.classes) and len(set(self.classes)) == len(self.classes) == self.n_classes):
+            wrong.append(("classes", f"{self.n_classes} different names, one for each class"))
+        if self.network_args is not None and not isinstance(self.network_args, dict): wrong.append(("network_args", "a table of names and values"))
+        if wrong: raise ValueError(f"{wrong[0][0]} must be {wrong[0][1]}, found {str(getattr(self, wrong[0][0]))!r:.200}")
+
 # %% ../nbs/03_models.ipynb #1bfac2ca
 class AttentionModel(nn.Module):
     """Backbone + pooling + linear head. Photographs are (B, 3, H, W) in [0, 1]: the backbone normalises them itself.
@@ -117,6 +128,7 @@ class AttentionModel(nn.Module):
         if isinstance(self.neck, nn.BatchNorm1d):
             self.neck.bias.requires_grad_(False)
             self.head.behind_neck = True       # type: ignore[assignment]  # `ranking.linear_layer` refuses it: see `classifier`
+        for part in (self.pooling, self.neck, self.head): part.to(backbone.mean)   # the type and the device that the network computes with
         self.weights_from: str | None = None   # where the weights were loaded from
 
     @property
@@ -176,20 +188,27 @@ def folded_head(
     return _linear((weight * scale).flatten(1).detach(), bias.detach())
 
 # %% ../nbs/03_models.ipynb #5dede957
+def own_model(
+    model: Any,           # one of ours, perhaps inside DataParallel, DistributedDataParallel or torch.compile
+) -> AttentionModel:      # the model itself
+    "What is inside the wrappers. Raises `TypeError` for any other network."
+    inner = model
+    while isinstance(inner, nn.DataParallel | nn.parallel.DistributedDataParallel) or hasattr(inner, "_orig_mod"): inner = inner.module if not hasattr(inner, "_orig_mod") else inner._orig_mod
+    if not isinstance(inner, AttentionModel): raise TypeError(f"this needs a model made by create_model or load_model, found a {type(inner).__name__}; wrap a network of your own with create_model(create_backbone(network), …), or explain it with evidence.explain_with")
+    return inner
+
+
 def explain(
     model: AttentionModel,  # in any mode; mode and gradients are left as they were
     images: Tensor,         # (B, 3, H, W) in [0, 1], not normalised
 ) -> RankedMaps:            # on the model's device, with the feature grid
     """What the model looks at, ranked: one forward pass of the backbone in eval mode, without gradients.
 
-    Raises `ValueError` for images that are not (B, 3, H, W) in [0, 1], and as in `group`.
+    Raises `TypeError` for a network that is not one of ours, `ValueError` for images that are not (B, 3, H, W) in [0, 1], and as in `group`.
     """
-    if not isinstance(images, Tensor) or images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point() or not len(images):
-        raise ValueError(f"explain needs float photographs (B, 3, H, W), found {tuple(images.shape) if isinstance(images, Tensor) else type(images).__name__}; add the batch dimension or divide bytes by 255")
-    low, high = images.aminmax()
-    if low < -.01 or high > 1.01:
-        raise ValueError(f"explain needs photographs in [0, 1], found {low:.2f} to {high:.2f}; do not normalise: the model does it itself")
-    with evaluating(model):
+    model = own_model(model)
+    check_photographs(images)
+    with torch.inference_mode(False), evaluating(model):                 # maps of an outer inference mode could take part in no gradient later
         features = model.backbone(images.to(next(model.parameters()).device))
         groups = model.pooling(features)
     return RankedMaps(groups, (images.shape[-2], images.shape[-1]), features, model.pooling.refine, describe(model))
@@ -224,7 +243,8 @@ def create_model(
     Raises `ValueError` for an unknown network, pooling or stride, for weights that do not fit, and for `n_classes=None`
     where no weights bring a classifier.
     """
-    if n_classes is not None and n_classes < 1: raise ValueError(f"n_classes must be at least 1, found {n_classes}")
+    if n_classes is not None and (not isinstance(n_classes, int) or isinstance(n_classes, bool) or n_classes < 1): raise ValueError(f"n_classes must be a whole number of at least 1, found {n_classes!r}")
+    if not isinstance(backbone, str | Backbone): raise TypeError(f"create_model takes timm's name of a network, or a backbone, found a {type(backbone).__name__}; make one of a module with create_backbone(module)")
     start = None if weights in (None, "pretrained") else read_checkpoint(weights)
     name = backbone if isinstance(backbone, str) else None
     if isinstance(backbone, str):
@@ -285,14 +305,17 @@ def _load_matching(
     model.load_state_dict(given, strict=False)
 
 # %% ../nbs/03_models.ipynb #840d2918
+_NEVER = ("checkpoint_path", "pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "cache_dir")   # of timm.create_model: a file of ours never asks for them
+
+
 def save_model(
     model: AttentionModel,  # any
     path: str | Path,       # ends in .safetensors: one file; else a folder with model.safetensors and a model card
 ) -> Path:                  # the file or folder
     "Save weights and configuration. The folder can be pushed to the Hugging Face Hub as it is (`huggingface_hub.upload_folder`)."
-    path = Path(path)
+    model, path = own_model(model), Path(path)
     file = path if path.suffix == ".safetensors" else path / "model.safetensors"
-    save_checkpoint(file, model.state_dict(), vars(model.config))
+    save_checkpoint(file, {k.replace("_orig_mod.", ""): v for k, v in model.state_dict().items()}, vars(model.config))   # without what torch.compile writes into the names of compiled parts
     if file != path: write_atomically(path / "README.md", model_card(model).encode())
     return path
 
@@ -311,8 +334,11 @@ def load_model(
     if not {"backbone", "n_classes"} <= start.config.keys(): raise ValueError(f"{start.path} holds no model of brnpa_nb; for weights of a bare network use create_model(name, weights=…)")
     config = {k: v for k, v in start.config.items() if k in ModelConfig.__dataclass_fields__}
     if config["backbone"] is None and backbone is None: raise ValueError(f"{start.path} was saved from a module of its author's own; pass that module as backbone=create_backbone(module, …)")
+    head = start.tensors.get("head.weight")
+    if head is not None and head.ndim == 2 and isinstance(config["n_classes"], int) and config["n_classes"] > 1000 + 100 * len(head): raise ValueError(f"{start.path} has 'head.weight' of shape {tuple(head.shape)}, but its configuration says {config['n_classes']!r} classes; save the model again")
+    if odd := [k for k in config.get("network_args") or {} if k in _NEVER]: raise ValueError(f"{start.path} asks for {odd[0]!r} in network_args, which would read or fetch other files; load only files that you trust, and save the model again without it")
     try: model = create_model(**(config | {"backbone": backbone or config["backbone"]}))
-    except TypeError as error: raise ValueError(f"{start.path} has a configuration that cannot be built ({error}); save the model again") from error
+    except (TypeError, AttributeError, LookupError, RuntimeError, MemoryError) as error: raise ValueError(f"{start.path} has a configuration that cannot be built ({_line(error)}); save the model again") from error
     check_fit(model.state_dict(), start.tensors, str(start.path))
     model.load_state_dict(start.tensors)
     model.weights_from = f"{start.path.name} sha256 {start.checksum}"

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import index
 from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .grouping import Groups
+from .grouping import Groups, _full_precision
+from .resolution import evaluating
 
 # %% auto #0
 __all__ = ['RANK_COLOURS', 'PAPER_COLOURS', 'Targets', 'RankedMaps', 'weighted_activity', 'display_maps', 'rank_colours',
@@ -33,6 +35,16 @@ class RankedMaps:
     refine: bool = True             # False where `groups.vectors` are the seeds' own vectors
     provenance: Mapping[str, Any] = field(default_factory=dict)  # model, layer, weights, transform, version
 
+    def __post_init__(self) -> None:
+        if torch.compiler.is_compiling() or torch.jit.is_tracing(): return     # sizes are symbols there
+        if not isinstance(self.groups, Groups): raise TypeError(f"ranked maps are made from the Groups that `group` gives, found a {type(self.groups).__name__}; for a map of another method take from_maps")
+        w, n = self.groups.weights.shape, self.groups.weights.shape[:2]
+        expected = {"weights": w if len(w) == 4 else "(B, N, h, w)", "similarity": w, "activity": (*w[:1], *w[2:]), "seeds": n, "vectors": (*n, self.groups.vectors.shape[-1])}
+        wrong = [k for k, shape in expected.items() if tuple(getattr(self.groups, k).shape) != tuple(shape)]
+        if wrong: raise ValueError(f"the {wrong[0]} of ranked maps must have the shape {expected[wrong[0]] if isinstance(expected[wrong[0]], str) else tuple(expected[wrong[0]])}, found {tuple(getattr(self.groups, wrong[0]).shape)}; take all five from one call of group")
+        if self.features is not None and (self.features.ndim != 4 or (self.features.shape[0], *self.features.shape[2:]) != (w[0], *w[2:])): raise ValueError(f"the features of these maps must have the shape ({w[0]}, C, {w[2]}, {w[3]}), found {tuple(self.features.shape)}; give the grid that was grouped")
+        if not (isinstance(self.image_size, tuple | list) and len(self.image_size) == 2 and all(isinstance(s, int) and s > 0 for s in self.image_size)): raise ValueError(f"image_size must be (height, width) of the photographs in whole pixels, found {self.image_size!r}")
+
     @property
     def weights(self) -> Tensor: return self.groups.weights        # (B, N, h, w)
     @property
@@ -50,7 +62,9 @@ class RankedMaps:
 
     def __len__(self) -> int: return len(self.weights)
     def __getitem__(self, i: int | slice) -> RankedMaps:
-        if isinstance(i, int) and not -len(self) <= i < len(self): raise IndexError(f"no photograph {i} among {len(self)}")
+        if hasattr(i, "__index__") and getattr(i, "ndim", 0) == 0:                      # any whole number, numpy's too
+            i = index(i)
+            if not -len(self) <= i < len(self): raise IndexError(f"no photograph {i} among {len(self)}")
         chosen = slice(i, i + 1 or None) if isinstance(i, int) else i
         return self._each(lambda t: t[chosen])
     def to(self, device: torch.device | str) -> RankedMaps: return self._each(lambda t: t.to(device))
@@ -98,7 +112,7 @@ def rank_colours(
     "The colour of each rank. Raises `ValueError` for an unknown name."
     table = {"safe": RANK_COLOURS, "paper": PAPER_COLOURS}.get(colours) if isinstance(colours, str) else tuple(colours)
     if not table: raise ValueError(f"colours must be 'safe', 'paper' or a list of '#RRGGBB' strings, found {colours!r}")
-    return torch.tensor([[int(table[i % len(table)][k:k + 2], 16) / 255 for k in (1, 3, 5)] for i in range(n)])
+    return torch.tensor([[int(table[i % len(table)][k:k + 2], 16) / 255 for k in (1, 3, 5)] for i in range(n)], dtype=torch.float32, device="cpu")
 
 # %% ../nbs/02_ranking.ipynb #9cf33701
 def composite(
@@ -111,17 +125,26 @@ def composite(
     """All ranks as colours over the grey photograph: added up for the paper's colours, the strongest rank's hue for others.
 
     Source: Gomez et al., arXiv 2106.02566: 0.8 map + 0.2 grey photograph, nearest neighbour. Raises `ValueError` for
-    images of another number or size than the maps'.
+    images of another number or size than the maps', or with values outside [0, 1].
     """
     expected = (len(maps), 3, *maps.image_size)
-    if images is not None and tuple(images.shape) != expected:
-        raise ValueError(f"composite needs images of shape {expected}, found {tuple(images.shape)}; pass the photographs that were explained, un-normalised")
+    if images is not None and (not isinstance(images, Tensor) or tuple(images.shape) != expected):
+        raise ValueError(f"composite needs images of shape {expected}, found {tuple(images.shape) if isinstance(images, Tensor) else type(images).__name__}; pass the photographs that were explained, un-normalised")
+    if images is not None and images.numel(): _check_unit(images)
     shown = display_maps(maps).float()
     if colours != "paper": shown = shown.amax(1, keepdim=True) * shown**3 / (shown**3).sum(1, keepdim=True).clamp(min=1e-9)
     painted = torch.einsum("bnhw,nc->bchw", shown, rank_colours(maps.n_maps, colours).to(shown.device))
     painted = F.interpolate(painted.clamp(0, 1), size=maps.image_size, mode=mode)
     grey = 0 if images is None else images.mean(1, keepdim=True).to(painted)
     return (strength * painted + (1 - strength) * grey).clamp(0, 1)
+
+
+def _check_unit(images: Tensor) -> None:
+    "Raise `ValueError` for a picture that is not of floats in [0, 1]."
+    if images.is_meta or images.layout != torch.strided: raise ValueError(f"a picture must have values side by side in memory, found a {'meta' if images.is_meta else 'sparse'} tensor; convert it with .to_dense(), or make it on a real device")
+    if not images.is_floating_point() or not ((images >= -.01) & (images <= 1.01)).all():
+        found = f"{images.amin():.3g} to {images.amax():.3g}" if not images.is_complex() else str(images.dtype)
+        raise ValueError(f"a picture must hold floats in [0, 1], found {images.dtype} from {found}; divide bytes by 255, and pass the photographs un-normalised")
 
 # %% ../nbs/02_ranking.ipynb #e4866d0d
 def activity_shares(
@@ -147,10 +170,15 @@ def as_targets(
 ) -> Tensor:          # (B,) long
     """One class index per photograph; a single class is broadcast, anything else must fit the batch.
 
-    Raises `ValueError` for a wrong number of targets, a class out of range or a class that is no whole number.
+    Raises `ValueError` for a wrong number of targets, a class out of range, a class that is no whole number, or a function asked about logits that are NaN.
     """
+    if logits.ndim != 2: raise ValueError(f"expected logits (B, K), found shape {tuple(logits.shape)}; add the batch dimension")
     b, k = logits.shape
-    found = torch.as_tensor(targets(logits) if callable(targets) else targets, device=logits.device)
+    if callable(targets) and not isinstance(targets, Tensor):
+        if logits.isnan().any(): raise ValueError("the logits hold NaN, so no class can be told; look at the weights of the head")
+        targets = targets(logits)
+    try: found = torch.as_tensor(targets, device=logits.device)
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error: raise ValueError(f"targets must be whole numbers: a class for all, or one a photograph; found {str(targets)!r:.100}") from error
     if found.is_floating_point() or found.is_complex() or found.dtype == torch.bool: raise ValueError(f"targets must be whole numbers, found {found.dtype}")
     if found.ndim == 0: found = found.expand(b)
     if found.shape != (b,): raise ValueError(f"expected 1 or {b} targets for {b} photographs, found shape {tuple(found.shape)}")
@@ -161,11 +189,22 @@ def as_targets(
 def linear_layer(
     head: nn.Module,  # nn.Linear on concat(v_1 … v_N), or a module that ends in exactly one
 ) -> nn.Linear:       # its weight and bias decide
-    "The one linear layer of a head. Raises `ValueError` for none or several, and for the bare head of a model that has a neck."
+    "The one linear layer of a head. Raises `ValueError` for none or several, for the bare head of a model that has a neck, and for a head that is anything but linear."
+    if not isinstance(head, nn.Module) or any(p.is_meta for p in head.parameters()): raise ValueError(f"a head must be a module with one linear layer and with weights that have values, found a {type(head).__name__}{' on the device meta' if isinstance(head, nn.Module) else ''}; pass model.classifier")
     linear = [m for m in head.modules() if isinstance(m, nn.Linear)]
     if len(linear) != 1: raise ValueError(f"contributions are exact for one linear layer only, found {len(linear)} in {type(head).__name__}")
     if getattr(linear[0], "behind_neck", False): raise ValueError("this head stands behind a batch-norm neck, so that its weights alone do not make the logits; pass model.classifier, which has the neck folded in")
+    if (head is not linear[0] or type(head).forward is not nn.Linear.forward) and not _only_linear(head, linear[0]): raise ValueError(f"contributions are exact for one linear layer only, and {type(head).__name__} does something else besides, so that they would not sum to its logits; pass the linear layer itself, or model.classifier")
     return linear[0]
+
+
+def _only_linear(head: nn.Module, linear: nn.Linear) -> bool:
+    "Whether a head, in eval mode, gives what its linear layer gives: tried on two vectors, with values of both signs and of several sizes."
+    if isinstance(linear.weight, nn.parameter.UninitializedParameter): return True           # lazy: its size is refused next
+    x = torch.linspace(-3, 3, linear.in_features, dtype=linear.weight.dtype, device=linear.weight.device).expand(2, -1) * torch.tensor([[1.], [-.1]]).to(linear.weight)
+    try:
+        with evaluating(head): return torch.allclose(head(x), torch.nn.functional.linear(x, linear.weight, linear.bias), rtol=1e-3, atol=1e-3 * float(linear.weight.abs().max()), equal_nan=True)
+    except (TypeError, ValueError, RuntimeError): return False
 
 
 def head_weight(
@@ -189,7 +228,7 @@ def rank_logits(
 ) -> Tensor:          # (B, N, K): what each rank adds to each class's logit; the sum over ranks is logit − bias
     "The logits, rank by rank: ⟨W_{c,i}, v_i⟩. A running sum over ranks is the prediction with ranks 1 … k only. Errors as in `head_weight`."
     weight = head_weight(head, maps.n_maps, maps.vectors.shape[-1])
-    return torch.einsum("bnc,knc->bnk", maps.vectors.to(weight.dtype), weight)
+    with _full_precision(weight): return torch.einsum("bnc,knc->bnk", maps.vectors.to(weight.dtype), weight)
 
 # %% ../nbs/02_ranking.ipynb #577274fc
 def contributions(
@@ -204,7 +243,7 @@ def contributions(
     if maps.features is None: raise ValueError("contributions need the feature grid, but it was dropped; explain again and keep the features")
     weight = head_weight(head, maps.n_maps, maps.features.shape[1])
     chosen = weight[as_targets(targets, rank_logits(maps, head).sum(1))]                 # (B, N, C)
-    along = (chosen @ maps.features.flatten(2).to(weight.dtype)).view_as(maps.weights)   # ⟨W_{c,i}, x_p⟩
+    with _full_precision(weight): along = (chosen @ maps.features.flatten(2).to(weight.dtype)).view_as(maps.weights)   # ⟨W_{c,i}, x_p⟩, not rounded by autocast
     return along * (maps.weights if maps.refine else seed_maps(maps))
 
 
@@ -231,13 +270,15 @@ def match(
     """
     from scipy.optimize import linear_sum_assignment
 
+    for found_vectors in (maps.vectors, other.vectors):
+        if not found_vectors.isfinite().all(): raise ValueError("the representative vectors hold NaN or infinite values, so that nothing can be matched; look at the features that they were made from")
     if maps.vectors.shape[-1] != other.vectors.shape[-1] or len(other) not in (1, len(maps)):
         raise ValueError(f"match needs equal channels and {len(maps)} photographs or 1, found {tuple(other.vectors.shape)} (B, N, C) against {tuple(maps.vectors.shape)}")
     unit, unit_other = (F.normalize(v.float(), dim=-1) for v in (maps.vectors.detach(), other.vectors.detach()))
     cosine = (unit @ unit_other.transpose(1, 2)).cpu()
-    partner, found = torch.full(cosine.shape[:2], -1), torch.full(cosine.shape[:2], torch.nan)
+    partner, found = torch.full(cosine.shape[:2], -1, device="cpu"), torch.full(cosine.shape[:2], torch.nan, dtype=cosine.dtype, device="cpu")
     for b, table in enumerate(cosine):
-        mine, theirs = map(torch.as_tensor, linear_sum_assignment(table.numpy(), maximize=True))
+        mine, theirs = map(torch.from_numpy, linear_sum_assignment(table.numpy(), maximize=True))
         partner[b, mine], found[b, mine] = theirs, table[mine, theirs]
     return Match(partner, found)
 
@@ -262,7 +303,9 @@ def from_maps(
 
     Raises `ValueError` for another shape, negative, NaN or infinite values.
     """
-    if maps.ndim != 3 or not maps.isfinite().all() or (maps < 0).any():
+    if not isinstance(maps, Tensor) or maps.ndim != 3 or 0 in maps.shape[1:] or maps.is_complex():
+        raise ValueError(f"expected finite, non-negative maps (B, h, w), found {f'shape {tuple(maps.shape)} and {maps.dtype}' if isinstance(maps, Tensor) else type(maps).__name__}; give one map a photograph")
+    if not maps.isfinite().all() or (maps < 0).any():
         raise ValueError(f"expected finite, non-negative maps (B, h, w), found shape {tuple(maps.shape)} with a minimum of {maps.min():.3g}; take .abs() or .clamp(min=0) first")
     wide = maps.flatten(1).to(torch.promote_types(maps.dtype, torch.float32))
     top = wide.amax(1, keepdim=True)

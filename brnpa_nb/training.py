@@ -48,8 +48,11 @@ class Recipe:
     seed: int = 0                  # of the order, the augmentation and the dropout
 
     def __post_init__(self) -> None:
-        for name, low in (("epochs", 0), ("batch_size", 1), ("lr", 0), ("weight_decay", 0)):
-            if getattr(self, name) < low: raise ValueError(f"{name} must be at least {low}, found {getattr(self, name)}")
+        for name, low in (("epochs", 0), ("batch_size", 1), ("seed", 0)):
+            if not isinstance(v := getattr(self, name), int) or isinstance(v, bool) or not low <= v < 2**63: raise ValueError(f"{name} must be at least {low}, a whole number, found {v!r}")
+        for name, high in (("lr", 1e6), ("head_lr", 1e6), ("weight_decay", 1e6), ("warmup", 1), ("label_smoothing", 1)):
+            v = getattr(self, name)
+            if not (name == "head_lr" and v is None) and (not isinstance(v, int | float) or isinstance(v, bool) or not 0 <= v <= high): raise ValueError(f"{name} must be at least 0 and at most {high:g}, found {v!r}")
         if self.precision not in ("no", "bf16", "fp16"): raise ValueError(f"precision must be 'no', 'bf16' or 'fp16', found {self.precision!r}")
 
 # %% ../nbs/05_training.ipynb #ba906487
@@ -88,6 +91,7 @@ class _Augmented(Dataset):
     def __len__(self) -> int: return len(cast(Sized, self.data))
     def __getitem__(self, i: int) -> tuple[Tensor, int]:
         image, found = self.data[i]
+        if isinstance(image, Tensor) and (not image.is_floating_point() or not (image.min() >= -.01 and image.max() <= 1.01)): raise ValueError(f"picture {i} of the training data is {image.dtype} from {image.min():.3g} to {image.max():.3g}, expected floats in [0, 1]; divide bytes by 255, and do not normalise: the model does it itself")
         label = class_number(found)                                            # −100 would be passed over by the loss, and half a class count as one
         if self.augment is None: return image, label
         with torch.random.fork_rng(devices=[]):
@@ -166,6 +170,7 @@ def evaluate(
     if not rows: raise ValueError("there is nothing to evaluate: the data set is empty")
     logits, labels = (torch.cat(column) for column in zip(*rows))
     as_targets(labels, logits)
+    if logits.isnan().any(): raise ValueError(f"the model gives NaN for {int(logits.isnan().any(1).sum())} of {len(logits)} pictures, so that no class can be told; look at its weights and at the pictures")
     return {"n": len(labels), "loss": F.cross_entropy(logits, labels).item(), "accuracy": (logits.argmax(1) == labels).double().mean().item(), "logits": logits, "labels": labels}
 
 # %% ../nbs/05_training.ipynb #1193da01
@@ -339,12 +344,19 @@ def _keep(out: Path, model: AttentionModel, optimizer: Any, recipe: Recipe, abou
     if history.best() is history.rows[-1]: save_model(model, out / "best.safetensors")
     tensors = {f"model.{k}": v for k, v in model.state_dict().items()}
     for i, entries in optimizer.state_dict()["state"].items(): tensors |= {f"optimizer.{i}.{k}": v for k, v in entries.items()}
-    save_checkpoint(out / "state.safetensors", tensors, {"recipe": asdict(recipe), "about": about, "history": history.rows})
+    save_checkpoint(out / "state.safetensors", tensors, {"recipe": asdict(recipe), "about": about, "history": history.rows, "optimizer": {str(i): name for i, name in enumerate(_names(model, optimizer)) if i in optimizer.state_dict()["state"]}})
+
+
+def _names(model: AttentionModel, optimizer: Any) -> list[str]:
+    "The optimiser's parameters by name, in its order."
+    names = {id(p): name for name, p in model.named_parameters()}
+    return [names[id(p)] for group in optimizer.param_groups for p in group["params"]]
 
 # %% ../nbs/05_training.ipynb #d8b52205
 def _restore(state: Path, model: AttentionModel, optimizer: torch.optim.Optimizer, recipe: Recipe, about: Mapping[str, Any]) -> History:
     "Put model and optimiser back to where a run stopped; everything is checked before anything changes."
     kept = read_checkpoint(state)
+    if not isinstance(kept.config.get("recipe"), dict) or not isinstance(kept.config.get("history"), list): raise ValueError(f"{state} is no state of a training run: it lacks its recipe or its history; take another folder, or resume=False to start over")
     was, now = {**kept.config.get("about", {}), **kept.config.get("recipe", {})}, {**about, **asdict(recipe)}
     changed = [k for k, v in now.items() if (k in was or k in asdict(recipe)) and was.get(k) != v]     # a state may be older than what is now noted
     if changed: raise ValueError(f"{state.parent} holds a run with other settings ({', '.join(f'{k} {was.get(k)} → {now[k]}' for k in changed)}); take another folder, or resume=False (--restart) to start over")
@@ -352,6 +364,14 @@ def _restore(state: Path, model: AttentionModel, optimizer: torch.optim.Optimize
     check_fit(model.state_dict(), split["model."], state)
     entries: dict[int, dict[str, Tensor]] = {}
     for k, v in split["optimizer."].items(): entries.setdefault(int(k.split(".")[0]), {})[k.split(".")[1]] = v
+    _check_moments(state, entries, kept.config.get("optimizer"), _names(model, optimizer), dict(model.named_parameters()))
     model.load_state_dict(split["model."])
     optimizer.load_state_dict({"state": entries, "param_groups": optimizer.state_dict()["param_groups"]})
     return History(kept.config["history"])
+
+
+def _check_moments(state: Path, entries: dict[int, dict[str, Tensor]], named: Any, names: list[str], own: dict[str, nn.Parameter]) -> None:
+    "Raise `ValueError` where what the optimiser remembers is of other parameters than these: of a model that was frozen otherwise, say."
+    found = {str(i): names[i] if i < len(names) else "" for i in sorted(entries)}
+    odd = [i for i, values in entries.items() if i >= len(names) or any(v.ndim and v.shape != own[names[i]].shape for v in values.values())]
+    if odd or (named is not None and named != found): raise ValueError(f"the optimiser in {state} was moving other parameters than this model's ({len(entries)} there, {len(names)} here); freeze the same parts as then, or resume=False to start over")

@@ -259,7 +259,7 @@ def test_each_rank_is_judged_for_itself():
     maps, masks = world(7)
     ranked = RankedMaps(from_maps(maps, (23, 31)).groups, (23, 31))
     three = [ranked, RankedMaps(ranked.groups._replace(weights=ranked.weights.flip(-1)), (23, 31)), RankedMaps(ranked.groups._replace(weights=ranked.weights.flip(-2)), (23, 31))]
-    whole = RankedMaps(ranked.groups._replace(weights=torch.cat([t.weights for t in three], 1), seeds=ranked.seeds.repeat(1, 3)), (23, 31))
+    whole = RankedMaps(ranked.groups._replace(weights=torch.cat([t.weights for t in three], 1), similarity=ranked.similarity.repeat(1, 3, 1, 1), vectors=ranked.vectors.repeat(1, 3, 1), seeds=ranked.seeds.repeat(1, 3)), (23, 31))
     for f in AGAINST.values(): same(f(whole, masks), torch.cat([f(t, masks) for t in three], 1))
     for g in ALONE.values(): same(g(whole), torch.cat([g(t) for t in three], 1))
 

@@ -187,7 +187,7 @@ def random_map(
     "Uniform noise. No forward pass. Raises `ValueError` for an empty grid or another `by`."
     if by not in ("place", "pixels"): raise ValueError(f"by must be 'place' or 'pixels', found {by!r}")
     size, dice = _blank(model, images, grid), torch.Generator().manual_seed(seed)
-    return torch.stack([torch.rand(size, generator=dice if by == "place" else dice.manual_seed(_seed_of(image, seed))) for image in images]).to(images.device)
+    return torch.stack([torch.rand(size, generator=dice if by == "place" else dice.manual_seed(_seed_of(image, seed)), dtype=torch.float32, device="cpu") for image in images]).to(images.device)
 
 
 def centre(
@@ -239,10 +239,10 @@ def rise(
     from tqdm.auto import tqdm
 
     generator, size = torch.Generator().manual_seed(seed), (images.shape[-2], images.shape[-1])
-    coarse, shifts = torch.rand(masks, cells + 1, cells + 1, generator=generator) < p, torch.rand(masks, 2, generator=generator)
+    coarse, shifts = torch.rand(masks, cells + 1, cells + 1, generator=generator, device="cpu") < p, torch.rand(masks, 2, generator=generator, device="cpu")
     found, seen, total = (images.new_zeros(shape, dtype=torch.promote_types(images.dtype, torch.float32)) for shape in ((len(images), *size), size, (len(images), 1, 1)))
     with undisturbed(model), tqdm(total=masks, desc="rise", unit="mask", disable=not progress) as bar:
-        for some in torch.arange(masks).split(batch_size):
+        for some in torch.arange(masks, device="cpu").split(batch_size):
             m = rise_masks(coarse[some].to(images.device), shifts[some].to(images.device), size).to(found)
             for i, image in enumerate(images.detach()):
                 score = _logits(model, image * m.to(image)).to(found).softmax(1)[:, targets[i]]

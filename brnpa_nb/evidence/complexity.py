@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,12 +18,15 @@ from ..ranking import RankedMaps, weighted_activity
 __all__ = ['COMMON_GRID', 'resampled', 'sparsity_at', 'gini', 'entropy', 'effective_area']
 
 # %% ../../nbs/evidence/01b_complexity.ipynb #3f7f179f
+def _is_grid(grid: Any) -> bool: return isinstance(grid, tuple | list) and len(grid) == 2 and all(isinstance(n, int) and n > 0 for n in grid)
+
+
 def resampled(
     maps: RankedMaps,       # B photographs, N ranks, h × w cells
     grid: tuple[int, int],  # (h', w') cells wanted; coarser or finer, any whole numbers from 1
 ) -> Tensor:                # (B, N, h', w') weights × activity with the same sum as before
     "Maps on another grid, by area: each old cell is shared out among the new cells that it overlaps. Nothing is smoothed. Raises `ValueError` for a grid without cells."
-    if len(grid) != 2 or min(grid) < 1: raise ValueError(f"a grid needs at least 1 × 1 cells, found {tuple(grid)}")
+    if not _is_grid(grid): raise ValueError(f"a grid needs at least 1 × 1 cells, (h, w) in whole numbers, found {grid!r}")
     shown = weighted_activity(maps).float()
     rows, columns = (cell_shares(old, new).to(shown) * (old / new) for old, new in zip(maps.grid, grid))
     return rows @ shown @ columns.T
@@ -33,7 +37,7 @@ COMMON_GRID = (14, 14)
 
 def _flat(maps: RankedMaps, grid: tuple[int, int]) -> Tensor:
     "(B, N, n) shares of the n cells of the common grid, in float64; NaN where the map is constant on its own grid."
-    if len(grid) != 2 or min(grid) < 1 or grid[0] * grid[1] < 2: raise ValueError(f"complexity needs a grid of at least two cells, found {tuple(grid)}")
+    if not _is_grid(grid) or grid[0] * grid[1] < 2: raise ValueError(f"complexity needs a grid (h, w) of at least two cells, found {grid!r}")
     attention(maps)                                                        # refuses negative values
     shown = resampled(maps, grid).flatten(2).double()
     return (shown / shown.sum(-1, keepdim=True)).masked_fill(constant(maps)[..., None], torch.nan)

@@ -96,14 +96,17 @@ def explain_with(
     The cost does not include the forward pass that predicts the class. Raises `ValueError` for an unknown name or option, for photographs,
     classes or a model that do not fit, and for maps that are no maps; `ImportError` where an extra is not installed.
     """
-    explainer, network, photos = _explainer(name), as_module(model), check_images(images)
-    device = next((p.device for p in network.parameters()), photos.device)
-    photos = photos.to(device)
+    explainer, network = _explainer(name), as_module(model)
+    photos = check_images(images, network)
+    if (like := next((p for p in network.parameters() if p.is_floating_point()), None)) is not None: photos = photos.to(like.device, photos.dtype if isinstance(network, AttentionModel) else like.dtype)
     _check_options(explainer, options)
     if batch_size < 1: raise ValueError(f"batch_size must be at least 1, found {batch_size}")
     classes = chosen(network, photos, targets, batch_size)
     with counting(network) as cost, undisturbed(network, gradients=True, seed=seed):
-        maps = explainer.call(network, photos, classes, batch_size=batch_size, progress=progress, seed=seed, layer=layer, **options)
+        try: maps = explainer.call(network, photos, classes, batch_size=batch_size, progress=progress, seed=seed, layer=layer, **options)
+        except RuntimeError as error:
+            if "does not require grad" not in str(error): raise
+            raise ValueError(f"{explainer.name!r} follows gradients, but the logits of {type(network).__name__} have none: its forward pass cuts them off; take an explainer that needs answers only, such as rise or occlusion") from error
     spent = cost()
     return from_maps(_check_maps(maps, len(photos), explainer.name), (photos.shape[-2], photos.shape[-1]), explainer=explainer.name, options=options, targets=classes.tolist(), seed=seed,
                      layer=layer if isinstance(layer, str | None) else type(layer).__name__, forwards=spent.forwards, backwards=spent.backwards, seconds=spent.seconds, model=describe(network) if isinstance(network, AttentionModel) else type(model).__name__)

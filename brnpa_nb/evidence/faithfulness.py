@@ -48,7 +48,8 @@ def prepare(
     progress: bool = False,                   # show bars
 ) -> Intact:                                  # B, 2 B or 3 B forwards
     "Score the intact photographs and both blank ends. Raises `ValueError` as `check_images`, `as_targets`, `fill_for` and `stream_scores` do."
-    images = check_images(images).to(device_of(model, images))
+    images = check_images(images, model)
+    images = images.to(device_of(model, images))
     how: dict[str, Any] = {"precision": precision, "batch_size": batch_size, "progress": progress}
     logits = all_logits(model, images, **how)
     classes = logits.argmax(1) if targets is None else as_targets(targets, logits)

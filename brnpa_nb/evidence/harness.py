@@ -16,10 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..backbones import _channels_first, _layout, _prefix_tokens, _what
+from ..backbones import _channels_first, _layout, _prefix_tokens, _what, check_photographs
 from ..models import AttentionModel
 from ..ranking import Targets, as_targets
-from ..resolution import evaluating
+from ..resolution import _line, evaluating
 
 # %% auto #0
 __all__ = ['as_module', 'check_images', 'undisturbed', 'Cost', 'counting', 'chosen', 'target_score', 'in_batches', 'grid_of',
@@ -36,22 +36,21 @@ class _Function(nn.Module):
 
 
 def as_module(
-    model: Any,      # a module, compiled or not, or a function (B, 3, H, W) → (B, K)
-) -> nn.Module:      # the module itself as it was before `torch.compile`, or the function in one
+    model: Any,      # a module, compiled, replicated or neither, or a function (B, 3, H, W) → (B, K)
+) -> nn.Module:      # the module itself as it was before `torch.compile` and `DataParallel`, or the function in one
     "Anything that gives logits, as a module. Raises `TypeError` for what cannot be called."
-    if isinstance(model, nn.Module): return getattr(model, "_orig_mod", model)
+    while isinstance(model, nn.Module) and (hasattr(model, "_orig_mod") or isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel)): model = getattr(model, "_orig_mod", None) or model.module
+    if isinstance(model, nn.Module): return model
     if not callable(model): raise TypeError(f"a model must be a module or a function from photographs to logits, found {_what(model)}; pass the network itself")
     return _Function(model)
 
 # %% ../../nbs/evidence/02_harness.ipynb #ef9b2db9
 def check_images(
-    images: Any,     # must be (B, 3, H, W) floats, B ≥ 1, all finite
-) -> Tensor:         # the same, without gradient history
+    images: Any,        # must be (B, 3, H, W) floats, B ≥ 1, all finite
+    model: Any = None,  # one of ours normalises by itself: then they must be in [0, 1] too
+) -> Tensor:            # the same, without gradient history
     "Photographs that can be explained. Raises `ValueError` for anything else, with one sentence."
-    if not isinstance(images, Tensor) or images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point() or 0 in images.shape:
-        raise ValueError(f"expected float photographs (B, 3, H, W) with B ≥ 1, found {_what(images)}; add the batch dimension, or divide bytes by 255")
-    bad = ~images.detach().flatten(1).isfinite().all(1)
-    if bad.any(): raise ValueError(f"photograph {int(bad.int().argmax())} of {len(images)} holds NaN or infinite values; mend it or leave it out")
+    check_photographs(images, unit=isinstance(model, AttentionModel), who="an explainer")
     return images.detach()
 
 # %% ../../nbs/evidence/02_harness.ipynb #900f38c4
@@ -179,8 +178,11 @@ def chosen(
 
 def _logits(model: nn.Module, images: Tensor) -> Tensor:
     "Finite logits (B, K), or one sentence."
-    logits = model(images)
-    if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(images): raise ValueError(f"a model must give logits ({len(images)}, K) for {len(images)} photographs, found {_what(logits)}; wrap it in a function that does")
+    try: logits = model(images)
+    except RuntimeError as error:
+        if isinstance(error, torch.cuda.OutOfMemoryError) or isinstance(model, AttentionModel): raise
+        raise ValueError(f"{type(model).__name__} cannot take photographs of shape {tuple(images.shape)} and type {str(images.dtype).removeprefix('torch.')} ({_line(error)}); give others, or mend the network") from error
+    if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(images) or not logits.shape[1] or not logits.is_floating_point(): raise ValueError(f"a model must give float logits ({len(images)}, K) for {len(images)} photographs, found {_what(logits)}; wrap it in a function that does")
     if not logits.isfinite().all(): raise ValueError(f"{type(model).__name__} gives NaN or infinite logits, so no class can be told; check its weights and the photographs' range")
     return logits
 

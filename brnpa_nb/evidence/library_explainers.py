@@ -119,6 +119,8 @@ def _tunnel(kind: str, model: nn.Module, images: Tensor, targets: Tensor, sample
     "captum's NoiseTunnel around signed gradients, one photograph at a time; the copies are made on the CPU."
     captum = _library("captum.attr", "evidence")
     _at_least(1, samples=samples, batch_size=batch_size)
+    if not 0 <= noise < 1e6: raise ValueError(f"noise must be a share of the photograph's range from 0, found {noise}")
+    if not images.isfinite().all(): raise ValueError("the photographs hold NaN or infinite values; mend them or leave them out")
     tunnel = captum.NoiseTunnel(captum.Saliency(lambda x: model(x.to(images.device))))
     def explain(x: Tensor, y: Tensor) -> Tensor:
         x = x.cpu()

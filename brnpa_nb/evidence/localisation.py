@@ -48,8 +48,8 @@ def cell_shares(
     cells: int,  # along the same side
 ) -> Tensor:     # (cells, pixels) in [0, 1], each row sums to 1
     "Which share of each cell each pixel fills; cells need not divide the pixels."
-    edges = torch.arange(cells + 1) * pixels / cells
-    start = torch.arange(pixels)
+    edges = torch.arange(cells + 1, dtype=torch.float32, device="cpu") * pixels / cells
+    start = torch.arange(pixels, dtype=torch.float32, device="cpu")
     cut = torch.minimum(edges[1:, None], start + 1) - torch.maximum(edges[:-1, None], start)
     return cut.clamp(min=0) * cells / pixels
 
@@ -57,6 +57,7 @@ def cell_shares(
 def _covered(maps: RankedMaps, masks: Tensor) -> Tensor:
     "(B, M, h, w) share of each cell that each mask covers; NaN where a mask is empty."
     H, W = maps.image_size
+    if not isinstance(masks, Tensor): raise ValueError(f"masks must be a tensor (B, H, W) or (B, M, H, W), found a {type(masks).__name__}; convert it with torch.from_numpy")
     if masks.ndim not in (3, 4) or len(masks) != len(maps) or tuple(masks.shape[-2:]) != (H, W):
         raise ValueError(f"masks must be (B, H, W) or (B, M, H, W) with B = {len(maps)} and H × W = {H} × {W}, found {tuple(masks.shape)}")
     several = masks if masks.ndim == 4 else masks[:, None]
@@ -75,7 +76,8 @@ def box_masks(
     boxes: Tensor,          # (B, 4) x, y, width, height in pixels, as CUB-200-2011 has them
     size: tuple[int, int],  # (H, W) of the photographs in pixels
 ) -> Tensor:                # (B, H, W) bool
-    "Boxes as masks; the part of a box that lies outside the photograph is lost."
+    "Boxes as masks; the part of a box that lies outside the photograph is lost. Raises `ValueError` for another shape."
+    if boxes.ndim != 2 or boxes.shape[1] != 4: raise ValueError(f"expected one box (x, y, width, height) a photograph, that is (B, 4), found {tuple(boxes.shape)}; add the batch dimension")
     x, y = (torch.arange(n, device=boxes.device) + .5 for n in (size[1], size[0]))
     left, top, wide, high = boxes[:, :, None].unbind(1)
     across, down = (x >= left) & (x < left + wide), (y >= top) & (y < top + high)
@@ -102,12 +104,13 @@ def peaks(
     "Centre of the cell where weights × activity is highest (first in a tie)."
     (h, w), (H, W) = maps.grid, maps.image_size
     best = weighted_activity(maps).flatten(2).argmax(-1)
-    points = torch.stack([(best % w + .5) * W / w, (best // w + .5) * H / h], -1)
+    points = torch.stack([((best % w).float() + .5) * W / w, ((best // w).float() + .5) * H / h], -1)
     return points.masked_fill(constant(maps)[..., None], torch.nan)
 
 # %% ../../nbs/evidence/01_localisation.ipynb #d4042d4d
 def _reach(tolerance: float | Tensor, points: Tensor) -> Tensor:
     "The tolerance as (B, 1), on the points' device."
+    if not isinstance(tolerance, Tensor | int | float): raise ValueError(f"the tolerance must be a number of pixels from 0, or one a photograph ({len(points)}), found {tolerance!r}")
     t = torch.as_tensor(tolerance, dtype=points.dtype, device=points.device)
     if not (t >= 0).all() or t.shape not in ((), (len(points),)): raise ValueError(f"the tolerance must be a number of pixels from 0, or one a photograph ({len(points)}), found {tolerance}")
     return t.expand(len(points))[:, None]

@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .harness import as_module
+from ..models import AttentionModel
 from ..ranking import RankedMaps
 from ..resolution import evaluating
 
@@ -63,12 +65,14 @@ def step_counts(
 ) -> Tensor:                          # (S + 1,) long, rising strictly from 0 to `cells`
     "How many cells are gone after each step. Raises `ValueError` for no cells, no steps, or a share outside (0, 1)."
     if cells < 1: raise ValueError(f"a grid needs at least one cell, found {cells}")
-    if steps is None: return torch.arange(cells + 1)
-    if isinstance(steps, bool) or not steps > 0 or (steps >= 1 and steps != int(steps)): raise ValueError(f"steps must be a whole number of at least 1, or a share of the cells between 0 and 1, found {steps!r}")
-    if steps >= 1: return torch.unique((torch.arange(int(steps) + 1) * 2 * cells + int(steps)) // (2 * int(steps)))
+    if steps is None: return torch.arange(cells + 1, device="cpu")
+    if not isinstance(steps, int | float) or isinstance(steps, bool) or not steps > 0 or (steps >= 1 and steps != int(steps)): raise ValueError(f"steps must be a whole number of at least 1, or a share of the cells between 0 and 1, found {steps!r}")
+    if steps >= 1:
+        steps = min(int(steps), cells)                                          # there are no more than the cells
+        return torch.unique((torch.arange(steps + 1, device="cpu") * 2 * cells + steps) // (2 * steps))
     size = max(float(steps) * cells, 1.)
-    found = (torch.arange(int(cells / size) + 1, dtype=torch.float64) * size + .5).floor().long()
-    return torch.unique(torch.cat([found.clamp(max=cells), torch.tensor([cells])]))
+    found = (torch.arange(int(cells / size) + 1, dtype=torch.float64, device="cpu") * size + .5).floor().long()
+    return torch.unique(torch.cat([found.clamp(max=cells), torch.tensor([cells], device="cpu")]))
 
 # %% ../../nbs/evidence/04_perturbation.ipynb #2564c134
 FILLS = ("black", "mean", "blur")
@@ -91,6 +95,7 @@ def fill_for(
     fill: str | Tensor = "black",  # "black" (0), "mean" (each photograph's mean colour), "blur", or a tensor: (C,), (C, 1, 1), (B, C, H, W) …
 ) -> Tensor:                       # (B, C, H, W), on the images' device and of their type
     "What stands in for each photograph's hidden cells. Raises `ValueError` for an unknown name or a tensor that does not fit."
+    if images.ndim != 4 or not images.is_floating_point(): raise ValueError(f"expected float photographs (B, C, H, W), found {images.dtype} of shape {tuple(images.shape)}; add the batch dimension, or divide bytes by 255")
     if isinstance(fill, str):
         if fill == "black": return images.new_zeros(1, 1, 1, 1).expand_as(images)
         if fill == "mean": return images.mean((2, 3), keepdim=True).expand_as(images)
@@ -108,7 +113,7 @@ def cell_of_pixel(
     cells: int,   # h or w
 ) -> Tensor:      # (pixels,) long: the cell in which each pixel's centre lies
     "Nearest neighbour in whole numbers, so that no rounding moves a border."
-    return (2 * torch.arange(pixels) + 1) * cells // (2 * pixels)
+    return (2 * torch.arange(pixels, device="cpu") + 1) * cells // (2 * pixels)
 
 
 def perturbed(
@@ -143,10 +148,11 @@ def _forwards(model: Model, copies: Callable[[Tensor], Tensor], queue: Tensor, t
     if precision not in ("fp32", "bf16"): raise ValueError(f"precision must be 'fp32' or 'bf16', found {precision!r}")
     if batch_size < 1: raise ValueError(f"batch_size must be at least 1, found {batch_size}")
     found: list[Tensor] = []
+    kind = None if not isinstance(model, nn.Module) or isinstance(own := as_module(model), AttentionModel) else next((p.dtype for p in own.parameters() if p.is_floating_point()), None)   # ours take any type
     with evaluating(model) if isinstance(model, nn.Module) else torch.no_grad(), torch.autocast(queue.device.type, torch.bfloat16, enabled=precision == "bf16"), tqdm(total=len(queue), desc=what, unit="image", disable=not progress) as bar:
         for which in queue.split(batch_size):
-            logits = model(copies(which))
-            if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(which): raise ValueError(f"the model must give logits ({len(which)}, K) for {len(which)} images, found {tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__}")
+            logits = model(copies(which) if kind is None else copies(which).to(kind))
+            if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(which) or not logits.shape[1] or not logits.is_floating_point(): raise ValueError(f"the model must give logits ({len(which)}, K) for {len(which)} images, found {tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__}")
             found.append(take(logits.float(), which))
             bar.update(len(which))
     return torch.cat(found)

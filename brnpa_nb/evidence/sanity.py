@@ -176,6 +176,7 @@ def layers_of(
     model = as_module(model)
     started = {} if images is None else _started(model, images[:1])
     def when(name: str) -> int: return started[name] if name in started or not name else when(name.rpartition(".")[0])
+    if packed := [n for n, m in model.named_modules() if "quantized" in type(m).__module__]: raise ValueError(f"{packed[0]!r} of {type(model).__name__} is quantised, so that its weights cannot be redrawn and the test would pass over them; take the network as it was before")
     owners = _owners(model) if images is None else sorted(_owners(model), key=when)
     if not owners: raise ValueError(f"{type(model).__name__} has no parameters, so there is nothing to randomise; give the network that was trained")
     blocks: dict[str, list[str]] = {}

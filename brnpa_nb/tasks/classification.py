@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..labels import class_numbers
-from ..models import AttentionModel, explain
+from ..models import AttentionModel, explain, own_model
 from ..ranking import RankedMaps, as_targets, rank_logits
 from .decisions import Decision, class_decision, logits_of
 from ..training import evaluate
@@ -97,6 +97,7 @@ def explain_class(
     targets: Any = None,         # class for all, one a photograph, or a function of the logits; the predicted class if none
 ) -> ClassDecision:              # contributions sum to the logits, biases aside
     "Explain the class of each photograph against the runner-up. Raises `ValueError` for a model of one class, and as in `models.explain` and `ranking.as_targets`."
+    model = own_model(model)
     if model.config.n_classes < 2: raise ValueError("a model of one class has no runner-up; explain its logit with class_decision")
     maps = explain(model, images)
     logits = logits_of(model, maps)

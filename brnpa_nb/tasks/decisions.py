@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..grouping import _full_precision
 from ..models import AttentionModel, neck_affine
 from ..ranking import RankedMaps, Targets, as_targets, contributions, rank_logits, seed_maps
 
@@ -90,7 +91,8 @@ def linear_decision(
     u = direction.detach().to(scale).expand(b, size)
     u = u.view(b, n, c) if model.config.combine == "concat" else u[:, None].expand(b, n, c)
     weights = (maps.weights if maps.refine else seed_maps(maps)).to(scale.dtype)
-    along = ((u * scale) @ maps.features.flatten(2).to(scale.dtype)).view_as(weights) + (u * shift).sum(-1)[..., None, None]
+    with _full_precision(scale): summed = (u * scale) @ maps.features.flatten(2).to(scale.dtype)        # not rounded by autocast
+    along = summed.view_as(weights) + (u * shift).sum(-1)[..., None, None]
     missing = ((1 - weights.sum((2, 3))) * (u * shift).sum(-1)).sum(1)
     return Decision(maps, weights * along, missing + rest, pairs, what)
 
@@ -103,7 +105,7 @@ def class_decision(
     "Why the logit of a class is what it is; its bias is the rest. Errors as in `ranking.contributions`."
     head = model.classifier
     chosen = as_targets(targets, logits_of(model, maps))
-    rest = torch.zeros(len(maps)) if head.bias is None else head.bias.detach()[chosen]
+    rest = maps.weights.new_zeros(len(maps)) if head.bias is None else head.bias.detach()[chosen]
     names = sorted({model.classes[k] for k in chosen.tolist()})
     what = f"logit of {names[0]}" if len(names) == 1 else "logit of the class"
     return Decision(maps, contributions(maps, head, chosen).detach(), rest.to(maps.weights), None, what)
@@ -113,9 +115,11 @@ def logits_of(
     model: AttentionModel, # any
     maps: RankedMaps,      # of this model
 ) -> Tensor:               # (B, K), without gradient
-    "The logits, from the maps: no second pass through the network. Errors as in `ranking.head_weight`."
+    "The logits, from the maps: no second pass through the network. Raises `ValueError` for NaN, and as in `ranking.head_weight`."
     head = model.classifier
-    return (rank_logits(maps, head).sum(1) + (0 if head.bias is None else head.bias)).detach()
+    logits = (rank_logits(maps, head).sum(1) + (0 if head.bias is None else head.bias)).detach()
+    if logits.isnan().any(): raise ValueError("the head gives NaN logits, so that no class can be told; look at its weights")
+    return logits
 
 # %% ../../nbs/tasks/00_decisions.ipynb #8185de2e
 def similarity_decision(
@@ -135,9 +139,9 @@ def similarity_decision(
     if others.shape[-1] != c or (model.config.combine == "concat" and others.shape[1] != n):
         raise ValueError(f"the other side must be (B, {n if model.config.combine == 'concat' else 'M'}, {c}) rank vectors, found {tuple(others.shape)}; take them from rank_vectors of the same model")
     e, f = embedding_of(model, mine), embedding_of(model, others)
-    scale = (e.norm(dim=1) * f.norm(dim=1)).clamp(min=1e-12) if cosine else torch.ones(b).to(mine)
-    pairs = mine @ others.transpose(1, 2) / scale[:, None, None]
-    if model.config.combine == "concat": pairs = pairs * torch.eye(n).to(pairs)
+    scale = (e.norm(dim=1) * f.norm(dim=1)).clamp(min=1e-12) if cosine else mine.new_ones(b)
+    with _full_precision(mine): pairs = mine @ others.transpose(1, 2) / scale[:, None, None]
+    if model.config.combine == "concat": pairs = pairs * torch.eye(n, dtype=pairs.dtype, device=pairs.device)
     found = linear_decision(model, maps, f / scale[:, None], 0., None, what)
     gap = found.rest                                               # of poolings whose weights do not sum to 1
     return Decision(maps, found.contributions, gap, pairs, what)

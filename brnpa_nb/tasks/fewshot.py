@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from ..data.episodes import EpisodeSampler, split_episode
-from ..models import AttentionModel
+from ..models import AttentionModel, own_model
 from ..ranking import RankedMaps
 from .decisions import Decision, embedding_of, linear_decision, rank_vectors, similarity_decision
 from ..training import deaf, reading
@@ -58,6 +58,7 @@ def prototype_mixture(
     way: int,        # classes
 ) -> Tensor:         # (…, way, S), each row sums to 1
     "Each class is the mean of its support. Raises `ValueError` for labels that do not fit."
+    if not isinstance(labels, Tensor) or labels.is_floating_point() or not support.is_floating_point() or support.ndim < 2 or not len(support): raise ValueError(f"a support is float embeddings (…, S, E) with whole numbers (S,) as labels, found {support.dtype} of shape {tuple(support.shape)} and {labels.dtype if isinstance(labels, Tensor) else type(labels).__name__}; number the classes")
     if labels.shape != support.shape[-2:-1] or sorted(set(labels.tolist())) != list(range(way)):
         raise ValueError(f"the support has {support.shape[-2]} photographs and labels {sorted(set(labels.tolist()))} of shape {tuple(labels.shape)}; expected one label a photograph, and all of 0 to {way - 1}")
     member = F.one_hot(labels, way).to(support).T
@@ -87,7 +88,9 @@ def cosine_linear_mixture(
     Minimises the cross-entropy of scale × cosine; the weights are brought back to length 1 after every step. Source: the cosine classifier
     of Chen et al., arXiv 1904.04232; the form as mixtures is ours.
     """
-    support = support.detach().float()
+    if steps < 0 or not (lr >= 0 and scale > 0 and 0 <= momentum < 1): raise ValueError(f"fitting needs steps and lr of at least 0, scale above 0 and momentum in [0, 1), found steps={steps}, lr={lr}, scale={scale}, momentum={momentum}")
+    prototype_mixture(support, labels, way)                                             # refuses labels that do not fit, before they are used
+    kind, support = support.dtype, support.detach().float()
     length = support.norm(dim=-1).clamp(min=1e-12)
     unit = support / length[..., None]
     alike, member = unit @ unit.mT, F.one_hot(labels, way).to(support).T                # cosines of the support; (way, S)
@@ -100,10 +103,16 @@ def cosine_linear_mixture(
         error = ((scale * cosine).softmax(-2) - member) / len(labels)
         speed = momentum * speed + scale * (error - (error * cosine).sum(-1, keepdim=True) * m)
         m = m - lr * speed
-    return m / length[..., None, :]
+    return (m / length[..., None, :]).to(kind)
 
 # %% ../../nbs/tasks/02_fewshot.ipynb #0cd7fca4
 DISTANCES = ("cosine", "euclidean")
+
+
+def _way(labels: Any) -> int:
+    "How many classes a support has, or one sentence."
+    if not isinstance(labels, Tensor) or labels.ndim != 1 or not len(labels) or labels.is_floating_point() or labels.is_complex(): raise ValueError(f"the labels of a support must be a tensor of whole numbers (S,), found {f'{labels.dtype} of shape {tuple(labels.shape)}' if isinstance(labels, Tensor) else type(labels).__name__}; number the classes from 0")
+    return int(labels.max()) + 1
 
 
 def class_scores(
@@ -112,9 +121,14 @@ def class_scores(
     distance: str = "cosine",    # "cosine" (in [-1, 1]) or "euclidean" (minus the squared distance)
     temperature: float = 1.0,    # divides the scores, for a softmax
 ) -> Tensor:                     # (…, Q, way), high is near
-    "How near each query is to each class. Raises `ValueError` for another distance."
+    "How near each query is to each class. Raises `ValueError` for another distance, embeddings of another size, or a temperature that is not above 0."
+    if min(query.ndim, centres.ndim) < 2 or not (query.is_floating_point() and centres.is_floating_point()): raise ValueError(f"expected float embeddings (…, Q, E) and classes (…, way, E), found {query.dtype} of shape {tuple(query.shape)} and {centres.dtype} of shape {tuple(centres.shape)}")
+    query, centres = (t.to(torch.promote_types(query.dtype, centres.dtype)) for t in (query, centres))
+    if query.shape[-1] != centres.shape[-1]: raise ValueError(f"queries have embeddings of {query.shape[-1]} numbers and classes of {centres.shape[-1]}; embed both with one model")
+    if not 0 < temperature < float("inf"): raise ValueError(f"temperature must be above 0 and finite, found {temperature}")
     if distance not in DISTANCES: raise ValueError(f"distance is {distance!r}; expected 'cosine' or 'euclidean'")
     if distance == "cosine": return F.normalize(query, dim=-1) @ F.normalize(centres, dim=-1).mT / temperature
+    if query.dtype in (torch.float16, torch.bfloat16): query, centres = query.float(), centres.float()      # squares beyond 65504
     return -torch.cdist(query, centres, compute_mode="donot_use_mm_for_euclid_dist").square() / temperature    # products would lose digits
 
 
@@ -126,7 +140,7 @@ def nearest_prototype(
     temperature: float = 1.0,    # as in `class_scores`
 ) -> Tensor:                     # (…, Q, way)
     "Scores against the prototypes. Errors as in `prototypes` and `class_scores`."
-    return class_scores(query, prototypes(support, labels, int(labels.max()) + 1), distance, temperature)
+    return class_scores(query, prototypes(support, labels, _way(labels)), distance, temperature)
 
 
 def cosine_linear(
@@ -163,6 +177,7 @@ def episode_accuracy(
 ) -> Accuracy:                            # mean and 95 % interval over tasks
     "Accuracy on `EpisodeSampler`'s tasks of the labels. Raises `ValueError` for a single task, and as the sampler does for too few pictures or classes."
     if episodes < 2: raise ValueError(f"episodes is {episodes}; an interval needs 2 tasks at least, and 600 are customary")
+    if not embeddings.isfinite().all(): raise ValueError("the embeddings hold NaN or infinite values, which would count as chance; look at the weights that made them")
     tasks = torch.tensor(list(EpisodeSampler(labels, way, shot, query, episodes, seed)), device=embeddings.device)
     parts, found = split_episode(tasks.T, way, shot), []
     for s, q in zip(parts.support.T.split(50), parts.query.T.split(50)):
@@ -196,8 +211,9 @@ def explain_episode(
     learn: Mixture = prototype_mixture,  # or `cosine_linear_mixture`
 ) -> FewShotDecision:                    # contributions sum to the scores, but for what `rest` names
     "Sort the queries and take the decisions apart. Raises `ValueError` for one class only, and as `AttentionModel.explain`, `prototypes` and `class_scores` do."
-    way = int(support_labels.max()) + 1
+    way = _way(support_labels)
     if way < 2: raise ValueError("there is one class in the support and a decision needs two at least; add photographs of another class")
+    model = own_model(model)
     shown, asked = model.explain(support_images), model.explain(query_images)
     known, mine = rank_vectors(model, shown), rank_vectors(model, asked)
     mixture = learn(embedding_of(model, known), support_labels.to(known.device), way)

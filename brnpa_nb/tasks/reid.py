@@ -16,8 +16,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from ..backbones import check_photographs
 from ..labels import class_numbers
-from ..models import AttentionModel
+from ..models import AttentionModel, own_model
 from ..ranking import as_targets
 from ..resolution import evaluating
 from .decisions import Decision, rank_vectors, similarity_decision
@@ -76,6 +77,7 @@ def triplet_loss(
     Raises `ValueError` for a batch in which no anchor has both. Source: Hermans et al., arXiv 1703.07737.
     """
     if embeddings.ndim != 2 or labels.shape != embeddings.shape[:1]: raise ValueError(f"the triplet loss needs embeddings (B, E) and B labels, found {tuple(embeddings.shape)} and {tuple(labels.shape)}")
+    if not 0 <= margin < math.inf: raise ValueError(f"margin must be 0 or more, found {margin}")
     distance = torch.cdist(embeddings.float(), embeddings.float(), compute_mode="donot_use_mm_for_euclid_dist")   # exact near 0
     same = labels[:, None] == labels
     others = same & ~torch.eye(len(labels), dtype=torch.bool, device=labels.device)
@@ -150,6 +152,7 @@ def embed_all(
     with evaluating(model), reading(DataLoader(data, batch_size, num_workers=workers, worker_init_fn=deaf, generator=torch.Generator())) as read:   # the global generator stays as it was
         for batch in read:
             images = (batch[0] if isinstance(batch, (list, tuple)) else batch).to(device)
+            check_photographs(images, who="embed_all")
             found = model.embed(images)
             rows.append(((found + model.embed(images.flip(3))) / 2 if flip else found).float().cpu())
     if not rows: raise ValueError("there is nothing to embed: the data set is empty")
@@ -229,6 +232,8 @@ def explain_match(
 
     Raises `ValueError` for another number of queries than 1 or B, and as in `models.explain`.
     """
+    model = own_model(model)
+    for given in (query_images, gallery_images): check_photographs(given)
     if len(query_images) not in (1, len(gallery_images)): raise ValueError(f"there are {len(query_images)} queries and {len(gallery_images)} gallery photographs, expected as many, or one query")
     query, gallery = model.explain(query_images.expand(len(gallery_images), -1, -1, -1)), model.explain(gallery_images)
     q, g = (rank_vectors(model, maps) for maps in (query, gallery))

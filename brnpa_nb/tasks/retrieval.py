@@ -202,7 +202,7 @@ def evaluate_ranking(
     than `max_rank` gives a curve that stays flat after its end. Raises `ValueError` for lists that do not fit, NaN, or an unknown rule.
     Sources: Zheng et al., ICCV 2015 (Market-1501); Li et al., CVPR 2014 (CUHK03).
     """
-    table = np.asarray(distances.detach().cpu() if isinstance(distances, Tensor) else distances)
+    table = np.asarray((distances.float() if distances.dtype == torch.bfloat16 else distances).detach().cpu() if isinstance(distances, Tensor) else distances)
     if table.ndim != 2: raise ValueError(f"distances have shape {table.shape}, expected (queries, gallery)")
     who = _identities(*table.shape, q_pids=q_pids, g_pids=g_pids, q_camids=q_camids, g_camids=g_camids)
     return _score(iter([table]), who, max_rank, rule, repeats, seed, top)
@@ -216,7 +216,7 @@ def _distances(
 ) -> Iterator[np.ndarray]: # (q, G) float32
     "Distances, block after block: 1 − cosine, or the length of the difference."
     g = gallery.detach().cpu().double()
-    if g is gallery: g = g.clone()
+    if g.data_ptr() == gallery.data_ptr(): g = g.clone()                  # the caller's own numbers stay as they are
     if metric == "cosine": g /= g.norm(dim=1, keepdim=True).clamp(min=1e-12)
     squares = g.square().sum(1)
     for block in queries.detach().cpu().split(chunk):

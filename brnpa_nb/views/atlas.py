@@ -43,6 +43,7 @@ def find_kinds(
     if not c: raise ValueError("these maps have no representative vectors, so that nothing can be matched; use maps from a model's explain()")
     if not n <= k <= b * n: raise ValueError(f"n_kinds is {k}, expected {n} (the number of ranks) to {b * n} (the number of vectors)")
     v = maps.vectors.detach().float().cpu()
+    if not v.isfinite().all(): raise ValueError("the representative vectors hold NaN or infinite values, so that nothing can be matched; look at the features that they were made from")
     v = F.normalize(v - (v.mean((0, 1)) if b > 1 else 0), dim=-1)
     centres = _far_apart(v.flatten(0, 1), k)
     index = torch.full((b, n), -1)

@@ -34,6 +34,7 @@ def scale(
     if not values.isfinite().all(): raise ValueError("a map holds NaN or infinite values, expected finite ones; look at the features that it was made from")
     values = values.detach().double().cpu()
     low, high = values.min().item(), values.max().item()
+    if not math.isfinite(high - low): raise ValueError("a map is too large to be shown: its values span more than a number can hold; divide it by its largest value first")
     if high - low <= 1e-6 * max(abs(low), abs(high)): return Scaled(np.zeros(values.shape, np.uint16), low, low)
     return Scaled(((values - low) / (high - low) * 65535).round().numpy().astype(np.uint16), low, high)
 
@@ -64,6 +65,7 @@ def reduce_features(
     x = features.detach().flatten(2).float()                                              # (B, C, P), never copied
     b, c, p = x.shape
     lengths = torch.linalg.vector_norm(x, dim=1, keepdim=True).clamp(min=1e-12)          # (B, 1, P)
+    if not lengths.isfinite().all(): raise ValueError("the features hold NaN, infinite or too large values, expected finite ones; look at the photograph and at the network's weights")
     if c <= dims: y = (x / lengths).transpose(1, 2)
     else:
         at = torch.linspace(0, p - 1, min(max(1, sample // b), p), device=x.device).long()
@@ -167,6 +169,7 @@ def check_input(
         found = tuple(images.shape) if isinstance(images, Tensor) else type(images).__name__
         hint = "; drop the alpha channel: images[:, :3]" if isinstance(images, Tensor) and images.ndim == 4 and images.shape[1] == 4 else "; pass the photographs that were explained, un-normalised"
         raise ValueError(f"expected photographs of shape {expected} for these maps, found {found}{hint}")
+    if images.is_complex() or images.is_meta or images.layout != torch.strided: raise ValueError(f"photographs must be floats in [0, 1] with values side by side in memory, found {images.dtype}{' on the device meta' if images.is_meta else ', sparse' if images.layout != torch.strided else ''}; convert them first")
     if not images.is_floating_point() or not images.isfinite().all() or images.min() < -1e-3 or images.max() > 1.001:
         raise ValueError(f"photographs must be floats in [0, 1], found {images.dtype} from {images.min():.3g} to {images.max():.3g}; divide bytes by 255, do not normalise")
     for name, t in (("weights", maps.weights), ("similarity", maps.similarity), ("activity", maps.activity)):

@@ -94,7 +94,7 @@ def numbers(
         x, y = centre_of_mass(shares)[0].tolist()
         row = {"column": name, **{k: v.item() for k, v in differences(first, shares).items()}, "centre x": x, "centre y": y}
         if masks is not None:
-            whole = RankedMaps(one.groups._replace(weights=shares[:, None], activity=torch.ones_like(shares), similarity=shares[:, None]), one.image_size)
+            whole = RankedMaps(one.groups._replace(weights=shares[:, None], activity=torch.ones_like(shares), similarity=shares[:, None], vectors=one.vectors[:, :1], seeds=one.seeds[:, :1]), one.image_size)
             row |= {str(p): v for p, v in zip(parts, energy_inside(whole, masks[photo:photo + 1].cpu())[0, 0].tolist())}
         rows.append(row)
     return rows

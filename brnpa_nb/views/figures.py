@@ -49,7 +49,7 @@ def upsample(
 def _table(cmap: str) -> Tensor:
     "256 colours of a matplotlib colour map, or of one '#rrggbb' colour: (256, 3) in [0, 1]."
     from matplotlib import colormaps
-    if cmap.startswith("#"): return torch.tensor(_rgb(cmap)).expand(256, 3)
+    if cmap.startswith("#"): return torch.tensor(_rgb(cmap), dtype=torch.float32, device="cpu").expand(256, 3)
     if cmap not in colormaps: raise ValueError(f"cmap is {cmap!r}; expected a matplotlib colour map such as 'inferno', or a colour such as '#D55E00'")
     return torch.from_numpy(np.asarray(colormaps[cmap](np.arange(256)))[:, :3].astype(np.float32))
 
@@ -184,7 +184,7 @@ def _legend(fig: "Figure", at: tuple[float, float, float, float], cmap: str, ran
     "Bottom of a sheet: what the shades mean, and which colour is which rank in the last column."
     from matplotlib.patches import Patch
     bar = fig.add_axes(at, xticks=[], yticks=[])
-    bar.imshow(colourise(torch.linspace(0, 1, 128).expand(1, 128), cmap).permute(1, 2, 0).numpy(), aspect="auto")
+    bar.imshow(colourise(torch.linspace(0, 1, 128, device="cpu").expand(1, 128), cmap).permute(1, 2, 0).numpy(), aspect="auto")
     bar.set_ylabel("no attention", rotation=0, ha="right", va="center", fontsize=8)
     bar.text(1.03, .5, "strongest", transform=bar.transAxes, va="center", fontsize=8)
     if colours is None: return
