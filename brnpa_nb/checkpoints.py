@@ -9,6 +9,7 @@ import csv
 import io
 import json
 import os
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from torch import Tensor, nn
 import brnpa_nb
 
 # %% auto #0
-__all__ = ['FORMAT', 'KEY', 'write_atomically', 'save_checkpoint', 'Checkpoint', 'read_checkpoint', 'check_fit',
+__all__ = ['FORMAT', 'KEY', 'FORMULA', 'write_atomically', 'save_checkpoint', 'Checkpoint', 'read_checkpoint', 'check_fit',
            'weights_checksum', 'csv_table']
 
 # %% ../nbs/02b_checkpoints.ipynb #647030a0
@@ -118,6 +119,9 @@ def weights_checksum(
     return digest.hexdigest()[:16]
 
 # %% ../nbs/02b_checkpoints.ipynb #aa0788ce
+FORMULA = r"^([=+\-@\t\r])"     # how a text begins that a spreadsheet would take for something to compute
+
+
 def csv_table(
     rows: Sequence[Mapping[str, Any]],  # one mapping a row, with the same names in each
     columns: Sequence[str] = (),        # the names where there are no rows
@@ -125,5 +129,5 @@ def csv_table(
     "Rows as CSV. Raises `ValueError` for a row with other names than the first."
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]) if rows else list(columns), lineterminator="\n")
-    writer.writeheader(); writer.writerows(rows)
+    writer.writeheader(); writer.writerows({k: re.sub(FORMULA, r"'\1", v) if isinstance(v, str) else v for k, v in row.items()} for row in rows)
     return text.getvalue().encode("utf-8", "surrogateescape")

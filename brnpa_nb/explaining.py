@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor
 
-from .checkpoints import read_checkpoint, save_checkpoint, weights_checksum, write_atomically
+from .checkpoints import FORMULA, read_checkpoint, save_checkpoint, weights_checksum, write_atomically
 from .data.photos import Photo, Photos, _ahead, _check_on_error, file_checksum, find_photos, to_original
 from .evidence.localisation import peaks
 from .grouping import Groups
 from .models import AttentionModel, create_model, describe
 from .ranking import RankedMaps, activity_shares, composite, display_maps, linear_layer, rank_logits
-from .shards import MapStore, check_facts, make_plan, name_text, open_maps, pack_groups, shard_fault, write_shard
+from .shards import MapStore, check_facts, check_groups, make_plan, name_text, open_maps, pack_groups, shard_fault, write_shard
 from .training import on_processors
 from .views.figures import overlay, to_pil
 from .views.report import code, html_report, picture, section, table
@@ -62,8 +62,9 @@ def load_maps(
     "Raw maps, as they were. Raises `FileNotFoundError`, or `ValueError` for a file that is cut or holds no maps."
     kept = read_checkpoint(path)
     if "maps" not in kept.config or set(kept.tensors) != set(Groups._fields): raise ValueError(f"{path} holds no ranked maps; give a file that save_maps has written (for a folder of `brnpa explain` there is open_maps)")
-    H, W = kept.config["image_size"]
-    return RankedMaps(Groups(**kept.tensors), (H, W), refine=kept.config["refine"], provenance=kept.config["provenance"])
+    size, refine, provenance = (kept.config.get(k) for k in ("image_size", "refine", "provenance"))
+    if not (isinstance(size, list) and len(size) == 2 and all(type(s) is int and s > 0 for s in size) and isinstance(refine, bool) and isinstance(provenance, dict)): raise ValueError(f"{path} does not say of what photographs its maps are; save them again with save_maps")
+    return RankedMaps(check_groups(Groups(**kept.tensors)), (size[0], size[1]), refine=refine, provenance=provenance)
 
 # %% ../nbs/06_explaining.ipynb #10326936
 def strip(
@@ -324,14 +325,16 @@ def _check_how(batch_size: int, crop: str, on_error: str) -> None:
 def _csv(path: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> int:
     "Tables as one CSV file, whole or not at all, one table in memory at a time; the number of rows."
     import pyarrow as pa
+    from pyarrow.compute import replace_substring_regex
     from pyarrow.csv import CSVWriter
+    def plain(column: pa.ChunkedArray) -> pa.ChunkedArray: return replace_substring_regex(column, FORMULA, r"'\\1") if pa.types.is_string(column.type) else column
     handle, aside = tempfile.mkstemp(dir=path.parent, prefix=".aside-")
     os.close(handle)
     rows = 0
     try:
         with CSVWriter(aside, schema) as f:
             for t in tables:
-                f.write_table(pa.table([t[c.name].cast(c.type) if c.name in t.column_names else pa.nulls(len(t), c.type) for c in schema], schema=schema))
+                f.write_table(pa.table([plain(t[c.name].cast(c.type)) if c.name in t.column_names else pa.nulls(len(t), c.type) for c in schema], schema=schema))
                 rows += len(t)
         os.chmod(aside, 0o644)
         os.replace(aside, path)

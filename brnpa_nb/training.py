@@ -176,7 +176,7 @@ class History:
         if not self.rows: return "*nothing happened yet*"
         names = list(self.rows[0])
         lines = ["| " + " | ".join(n.replace("_", " ") for n in names) + " |", "|" + "---:|" * len(names)]
-        return "\n".join(lines + ["| " + " | ".join(f"{r[n]:.4g}" for n in names) + " |" for r in self.rows])
+        return "\n".join(lines + ["| " + " | ".join(f"{r.get(n, math.nan):.4g}" for n in names) + " |" for r in self.rows])
 
 # %% ../nbs/05_training.ipynb #91187b43
 def parameter_groups(
@@ -277,20 +277,41 @@ def _keep(out: Path, model: AttentionModel, optimizer: Any, recipe: Recipe, hist
     if history.best() is history.rows[-1]: save_model(model, out / "best.safetensors")
     tensors = {f"model.{k}": v for k, v in model.state_dict().items()}
     for i, entries in optimizer.state_dict()["state"].items(): tensors |= {f"optimizer.{i}.{k}": v for k, v in entries.items()}
-    save_checkpoint(out / "state.safetensors", tensors, {"recipe": asdict(recipe), "history": history.rows})
+    save_checkpoint(out / "state.safetensors", tensors, {"recipe": asdict(recipe), "history": history.rows, "optimizer": sorted(optimizer.state_dict()["state"])})
 
 # %% ../nbs/05_training.ipynb #d8b52205
 def _restore(state: Path, model: AttentionModel, optimizer: torch.optim.Optimizer, recipe: Recipe) -> History:
     "Put model and optimiser back to where a run stopped; everything is checked before anything changes."
     kept = read_checkpoint(state)
-    changed = [k for k, v in asdict(recipe).items() if kept.config.get("recipe", {}).get(k) != v]
+    was, now = kept.config.get("recipe"), asdict(recipe)
+    if not isinstance(was, dict): raise ValueError(f"{state} holds no state of a training; take another folder, or resume=False to start over")
+    changed = [k for k, v in now.items() if was.get(k) != v or type(was.get(k)) is bool]
     if changed:
-        was, now = kept.config.get("recipe", {}), asdict(recipe)
         raise ValueError(f"{state.parent} holds a run with other settings ({', '.join(f'{k} {was.get(k)} → {now[k]}' for k in changed)}); take another folder, or resume=False to start over")
     split = {name: {k.removeprefix(name): v for k, v in kept.tensors.items() if k.startswith(name)} for name in ("model.", "optimizer.")}
     check_fit(model.state_dict(), split["model."], state)
-    entries: dict[int, dict[str, Tensor]] = {}
-    for k, v in split["optimizer."].items(): entries.setdefault(int(k.split(".")[0]), {})[k.split(".")[1]] = v
+    rows, entries = _history(kept.config.get("history"), recipe, state), _entries(split["optimizer."], optimizer, kept.config.get("optimizer"), state)
     model.load_state_dict(split["model."])
     optimizer.load_state_dict({"state": entries, "param_groups": optimizer.state_dict()["param_groups"]})
-    return History(kept.config["history"])
+    return History(rows)
+
+
+def _history(rows: Any, recipe: Recipe, state: Path) -> list[dict[str, float]]:
+    "The rows of a history, or one sentence."
+    whole = isinstance(rows, list) and all(isinstance(r, dict) and all(isinstance(v, int | float) and not isinstance(v, bool) for v in r.values()) for r in rows)
+    if not whole or [r.get("epoch") for r in rows] != list(range(1, len(rows) + 1)) or len(rows) > recipe.epochs: raise ValueError(f"{state} holds a history that is none of {recipe.epochs} epochs; resume=False starts over")
+    return rows
+
+
+def _entries(tensors: dict[str, Tensor], optimizer: torch.optim.Optimizer, listed: Any, state: Path) -> dict[int, dict[str, Tensor]]:
+    "What the optimiser has noted of each parameter, or one sentence where it would not fit."
+    shapes = {i: p.shape for i, p in enumerate(p for group in optimizer.param_groups for p in group["params"])}
+    found: dict[int, dict[str, Tensor]] = {}
+    for key, t in tensors.items():
+        i, _, name = key.partition(".")
+        at = int(i) if i.isascii() and i.isdigit() and len(i) < 9 else -1
+        if at not in shapes or t.shape != {"step": torch.Size(), "exp_avg": shapes[at], "exp_avg_sq": shapes[at]}.get(name) or not t.is_floating_point(): raise ValueError(f"{state} holds a note of the optimiser, {key[:40]!r} of shape {tuple(t.shape)}, that does not fit the model; resume=False starts over")
+        found.setdefault(at, {})[name] = t
+    short = [i for i, notes in found.items() if len(notes) < 3]
+    if short or (listed is not None and listed != sorted(found)): raise ValueError(f"{state} lacks notes of the optimiser; copy it again, or resume=False to start over")
+    return found

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from .birds import draw_bird
+from .finegrained import _file, _text, _word
 from .photos import Photos, find_photos
 
 # %% auto #0
@@ -191,7 +192,7 @@ def _cifar_fs(root: Path) -> list[Listing]:
     "Class names a line in splits/bertinetto; pictures in data/NAME."
     files = [root / "splits" / "bertinetto" / f"{name}.txt" for name in _FOLDERS]
     if not all(f.is_file() for f in files): raise FileNotFoundError(f"{root} holds neither folders train, val, test nor splits/bertinetto with train.txt, val.txt, test.txt; point to the folder that does")
-    return [_class_folders(root / "data", f.read_text(encoding="utf-8").split()) for f in files]
+    return [_class_folders(root / "data", [name for _, line in _text(f) for name in line.split()]) for f in files]
 
 
 def _mini_imagenet(root: Path) -> list[Listing]:
@@ -203,10 +204,13 @@ def _mini_imagenet(root: Path) -> list[Listing]:
 
 def _csv_listing(file: Path, images: Path) -> Listing:
     "Pictures by class of one csv file; all of them must be there."
-    with file.open(newline="", encoding="utf-8") as lines: rows = [{(k or "").strip(): (v or "").strip() for k, v in row.items() if isinstance(v, str)} for row in csv.DictReader(lines)]
+    try: rows = [{(k or "").strip(): (v or "").strip() for k, v in row.items() if isinstance(v, str)} for row in csv.DictReader(line for _, line in _text(file))]
+    except csv.Error as error: raise ValueError(f"{file} is no table with commas ({error}); expected the split of Ravi and Larochelle, so copy it again") from error
     if not rows or not {"filename", "label"} <= rows[0].keys(): raise ValueError(f"{file} has no rows with the columns filename and label; expected the split of Ravi and Larochelle")
     listing: Listing = {}
-    for row in rows: listing.setdefault(row["label"], []).append(images / row["filename"])
+    for row in rows:
+        try: listing.setdefault(_word(row["label"]), []).append(images / _file(row["filename"]))
+        except (KeyError, ValueError) as error: raise ValueError(f"{file} holds the row {str(row)[:120]}; expected the name of a file in {images} and a label, so copy it again") from error
     missing = [p for paths in listing.values() for p in paths if not p.is_file()]
     if missing: raise FileNotFoundError(f"{len(missing)} of the {len(rows)} pictures that {file.name} lists are missing in {images}, the first is {missing[0].name}; copy them there")
     return listing
@@ -214,8 +218,8 @@ def _csv_listing(file: Path, images: Path) -> Listing:
 # %% ../../nbs/data/05_episodes.ipynb #85514565
 def _json_names(file: Path) -> list[list[str]]:
     "Three lists of class names."
-    try: found = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error: raise ValueError(f"{file} is no JSON ({error}); expected {{\"base\": […], \"val\": […], \"novel\": […]}}") from error
+    try: found = json.loads(file.read_bytes())
+    except (ValueError, RecursionError) as error: raise ValueError(f"{file} is no JSON ({error}); expected {{\"base\": […], \"val\": […], \"novel\": […]}}") from error
     if not isinstance(found, dict) or not all(isinstance(found.get(p), list) and found[p] for p in _PARTS): raise ValueError(f"{file} lacks one of the lists base, val and novel; expected {{\"base\": […], \"val\": […], \"novel\": […]}}")
     return [[str(name) for name in found[p]] for p in _PARTS]
 

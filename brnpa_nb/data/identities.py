@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from .finegrained import _text
 from .photos import PHOTO_SUFFIXES, Photos
 
 # %% ../../nbs/data/06_identities.ipynb #894695b9
@@ -177,9 +178,8 @@ def _read_list(path: Path, folder: Path) -> list[_Entry]:
     "The pictures that a list names."
     pattern, example = _PATTERNS["msmt17"]
     entries, bad = [], []
-    for k, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        if not line.strip(): continue
-        name, _, number = line.strip().rpartition(" ")
+    for k, line in _text(path):
+        name, _, number = line.rpartition(" ")
         found = pattern.fullmatch(name.rpartition("/")[2])
         if not found or name.rpartition("/")[0] != found[1] or not re.fullmatch(r"\d{1,9}", number, re.ASCII) or int(number) != int(found[1]): bad.append(k)
         else: entries.append((folder / name, int(number), int(found[2]) - 1))

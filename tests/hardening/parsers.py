@@ -62,7 +62,7 @@ def foreseen(error: BaseException) -> str:
     if not where.startswith("brnpa_nb"): return f"raised in {where}, not by us"
     if not re.search(r"\braise\b", line): return "raised by what we called, not by us"
     said = str(error)
-    return "" if "\n" not in said and 10 <= len(said) <= 900 else f"not one sentence of bearable length ({len(said)} characters)"
+    return "" if "\n" not in said and 10 <= len(said) <= 2000 else f"not one sentence of bearable length ({len(said)} characters)"
 
 
 def outcome(read: Callable[[bytes], Any], data: bytes) -> str:
