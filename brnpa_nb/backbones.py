@@ -229,6 +229,9 @@ def _named_network(name: str, pretrained: bool, image_size: int | None, network_
             if not any(f"'{word}'" in str(error) for word in extra if word not in network_args): raise
         except OSError as error:
             raise OSError(f"the weights of {name} could not be fetched ({_line(error)}); connect, or leave out pretrained=True and load a file") from error
+        except Exception as error:
+            if not pretrained: raise
+            raise ValueError(f"the weights of {name} cannot be taken ({_line(error)}); only plain tensors are, and nothing is unpickled, so ask for safetensors") from error
     raise ValueError(f"{name} could not be made")
 
 

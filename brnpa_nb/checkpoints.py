@@ -130,4 +130,4 @@ def csv_table(
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]) if rows else list(columns), lineterminator="\n")
     writer.writeheader(); writer.writerows({k: re.sub(FORMULA, r"'\1", v) if isinstance(v, str) else v for k, v in row.items()} for row in rows)
-    return text.getvalue().encode("utf-8", "surrogateescape")
+    return re.sub("[\ud800-\udc7f\udd00-\udfff]", "?", text.getvalue()).encode("utf-8", "surrogateescape")      # halves of a character are no bytes of a file name

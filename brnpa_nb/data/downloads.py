@@ -126,6 +126,11 @@ class _Handler(urllib.request.HTTPSHandler, urllib.request.HTTPHandler):
     def https_open(self, req: Any) -> Any: return self.do_open(_Https, req, context=self._context)     # type: ignore[attr-defined]
 
 
+def _line(words: object) -> str:
+    "What a server or a library said, in one line that can be read."
+    return "".join(c if c.isprintable() else " " for c in " ".join(str(words).split()))[:200]
+
+
 def _tag(headers: Any) -> str:
     "The server's mark of this version of a file; empty where there is none that can be trusted."
     etag = headers.get("ETag") or ""
@@ -146,7 +151,7 @@ def _ask(source: Source, part: Path, resume: bool, timeout: float) -> _Answer:
         if e.code == 416 and have:
             if (e.headers.get("Content-Range") or "") == f"bytes */{have}": return _Answer(io.BytesIO(), have, have)
             return _ask(source, part, False, timeout)
-        raise OSError(f"{source.url} answers {e.code} {e.reason}; the file may have moved, so look for its new address{' (' + source.note + ')' if source.note else ''}") from e
+        raise OSError(f"{source.url} answers {e.code} {_line(e.reason)}; the file may have moved, so look for its new address{' (' + source.note + ')' if source.note else ''}") from e
     length = body.headers.get("Content-Length")
     if length is not None and not (length.isascii() and length.isdigit() and len(length) < 20):
         body.close()
@@ -224,7 +229,7 @@ def download(
         if reason := _wrong(path, source): raise FileExistsError(f"{path} is there and {reason}; move it away and ask again")
         return path
     try: answer = _ask(source, part, resume, timeout)
-    except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as e: raise ConnectionError(f"{source.url} cannot be reached ({getattr(e, 'reason', e)}); check the network and ask again") from e
+    except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as e: raise ConnectionError(f"{source.url} cannot be reached ({_line(getattr(e, 'reason', e))}); check the network and ask again") from e
     with answer.body: _receive(answer, part, source, progress, timeout, limit_bytes)
     reason = _wrong(part, source)
     part.with_name(part.name + ".tag").unlink(missing_ok=True)
