@@ -316,9 +316,8 @@ def config_of(
         made = ModelConfig(**config)
         checks = {"n_classes": 1 <= made.n_classes <= max(20_000, shape[0]), "n_maps": 1 <= made.n_maps <= max(64, shape[-1]),
                   "image_size": 0 < (made.image_size or 1) <= LARGEST_SIDE, "dropout": 0 <= made.dropout < 1, "classes": made.classes is None or (len(made.classes) == made.n_classes and all(isinstance(c, str) for c in made.classes)),
-                  "mean": _three(made.mean, -1e3), "std": _three(made.std, 1e-6), "backbone": made.backbone is None or re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,200}", made.backbone),
-                  "network_args": _moderate(made, sum(t.numel() for t in start.tensors.values()))}
-        odd = next((k for k, good in checks.items() if not good), None)
+                  "mean": _three(made.mean, -1e3), "std": _three(made.std, 1e-6), "backbone": made.backbone is None or re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,200}", made.backbone)}
+        odd = next((k for k, good in checks.items() if not good), None) or (None if _moderate(made, sum(t.numel() for t in start.tensors.values())) else "network_args")
         if odd is None: return made
     hint = "its network is on the Hub, and a file fetches nothing: pass backbone=create_backbone(that name)" if odd == "backbone" and str(config.get(odd)).startswith(("hf-hub:", "hf_hub:")) else "save it again, or take another file"
     raise ValueError(f"{start.path} has a configuration that cannot be right: {odd} is {str(config.get(odd))[:80]!r}; {hint}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import linecache
 import math
+import os
 import random
 import re
 import resource
@@ -202,10 +203,17 @@ def campaign(parsers: list[Parser], cases: int, seed: int = 0, seconds: float = 
     return counts
 
 
+@contextmanager
+def scratch():
+    "A folder in memory where there is one: every case is a file, and many flush to disk."
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(dir=memory) as folder: yield Path(folder)
+
+
 def run(cases: int = 210_000, seed: int = 0) -> dict[str, Count]:
     "The whole campaign, in about five minutes on one core."
     from tests.hardening.parsed import all_parsers
-    with tempfile.TemporaryDirectory() as folder: return campaign(all_parsers(Path(folder)), cases, seed)
+    with scratch() as folder: return campaign(all_parsers(folder), cases, seed)
 
 
 if __name__ == "__main__":
