@@ -92,12 +92,19 @@ SAYS = {     # what a configuration may not say → a part of the sentence
 }
 
 
+@pytest.fixture(scope="module")
+def good(tmp_path_factory):
+    from brnpa_nb.checkpoints import read_checkpoint
+    from brnpa_nb.models import create_model
+    path = tmp_path_factory.mktemp("good") / "x.safetensors"
+    create_model("resnet12", 2, 2, 16, network_args={"channels": (2, 2, 2, 4)}, image_size=32, classes=["a", "b"]).save(path)
+    return read_checkpoint(path)
+
+
 @pytest.mark.parametrize("what", SAYS)
-def test_a_configuration_is_not_believed(what, tmp_path):
-    from brnpa_nb.checkpoints import read_checkpoint, save_checkpoint
+def test_a_configuration_is_not_believed(what, good, tmp_path):
+    from brnpa_nb.checkpoints import save_checkpoint
     from brnpa_nb.models import create_model, load_model
-    create_model("resnet12", 2, 2, 16, network_args={"channels": (2, 2, 2, 4)}, image_size=32, classes=["a", "b"]).save(tmp_path / "x.safetensors")
-    good = read_checkpoint(tmp_path / "x.safetensors")
     changed, says = SAYS[what]
     save_checkpoint(tmp_path / "y.safetensors", good.tensors, good.config | changed)
     for load in (load_model, lambda path: create_model("resnet12", None, weights=path)):
