@@ -21,6 +21,8 @@ METHODS = {"extractall", "load_state", "save_state", "load_checkpoint", "registe
 EXCEPTIONS = {
     ("nbs/03b_leaving_python.ipynb", "torch.export.load"): "reads the program that the cell above wrote; the prose warns",
     ("tests/test_leaving_python.py", "torch.export.load"): "reads what the test wrote",
+    ("nbs/10_promises.ipynb", "pickle"): "writes a hostile file, to show that it is refused",
+    ("tests/test_hostile.py", "torch.load"): "what must be refused, of a harmless kind",
     ("tests/test_birds.py", "pickle"): "pickles a data set of its own and reads it back, as a loader's worker does",
     ("tests/test_identities.py", "pickle"): "the same",
     ("tutorials/07_can_you_trust_a_map.ipynb", "eval"): "the tutorial's own lines, which stand in the same cell",
