@@ -317,9 +317,9 @@ class MapStore(Sequence[RankedMaps]):
         import pyarrow as pa
         import pyarrow.parquet as pq
         self.folder, self.plan = Path(folder), read_plan(folder)
-        try: self._list = pq.ParquetFile(self.folder / _LIST, memory_map=True)
-        except (pa.ArrowException, OSError) as error: raise ValueError(f"{self.folder / _LIST} is damaged or gone ({' '.join(str(error).split())[:200]}); explain again with --restart") from error
-        if (self._list.metadata.num_rows, self._list.num_row_groups) != (len(self), self.n_shards) or self._list.schema_arrow.names != ["photograph"]: raise ValueError(f"{self.folder / _LIST} lists {self._list.metadata.num_rows:,} photographs in {self._list.num_row_groups:,} parts and {_PLAN} says {len(self):,} in {self.n_shards:,}; explain again with --restart")
+        try: self._list = pq.ParquetFile(self.folder / _LIST, memory_map=True); columns = self._list.schema_arrow.names
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error: raise ValueError(f"{self.folder / _LIST} is damaged or gone ({' '.join(str(error).split())[:200]}); explain again with --restart") from error
+        if (self._list.metadata.num_rows, self._list.num_row_groups) != (len(self), self.n_shards) or columns != ["photograph"]: raise ValueError(f"{self.folder / _LIST} lists {self._list.metadata.num_rows:,} photographs in {self._list.num_row_groups:,} parts and {_PLAN} says {len(self):,} in {self.n_shards:,}; explain again with --restart")
         self._open: OrderedDict[int, _Shard] = OrderedDict()
         self._cache = cache
 

@@ -66,7 +66,7 @@ def parse_name(
     "Person and camera from a file's name. Raises `ValueError` for a name that does not fit."
     pattern, example = _PATTERNS[_checked_kind(kind)]
     found = pattern.fullmatch(name)
-    if not found: raise ValueError(f"the name {name!r} is not of the kind {kind}; expected one like {example}")
+    if not found: raise ValueError(f"the name {name[:200]!r} is not of the kind {kind}; expected one like {example}")
     return Name(int(found[1]), int(found[2]) - 1)
 
 # %% ../../nbs/data/06_identities.ipynb #461e0af8
