@@ -251,14 +251,14 @@ def try_archives() -> Count:
     count = Count()
     for name, data in archives().items():
         with tempfile.TemporaryDirectory() as tmp:
-            home = Path(tmp) / "a/b/home"
+            home = Path(tmp) / "a/b/place"
             home.mkdir(parents=True)
             (home / name).write_bytes(data)
             before, began = _tree(Path(tmp)), time.monotonic()
             try: unpack(home / name, home / "out", 1_000_000, 100); said = "" if name in HARMLESS else "it was unpacked"
             except SENTENCE as error: said = "" if isinstance(error, ValueError) and "\n" not in str(error) and len(str(error)) < 600 else f"{type(error).__name__}: {error}"
             except Exception as error: said = f"{type(error).__name__}: {error}"
-            if said != "it was unpacked" and (left := _tree(Path(tmp)) - before - ({"a/b/home/out", "a/b/home/out/a"} if name in HARMLESS else set())): said += f" left: {sorted(left)[:3]}"
+            if said != "it was unpacked" and (left := _tree(Path(tmp)) - before - ({"a/b/place/out", "a/b/place/out/a"} if name in HARMLESS else set())): said += f" left: {sorted(left)[:3]}"
             if time.monotonic() - began > 20: said += " took more than 20 s"
             count.add(not said, f"{name}: {said}")
     return count
