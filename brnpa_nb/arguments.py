@@ -121,7 +121,7 @@ def _compare_arguments(p: argparse.ArgumentParser) -> None:
 def _pixels(text: str) -> tuple[int, int]:
     "224 or 256x128 (height x width) as two numbers."
     parts = text.lower().split("x")
-    if len(parts) > 2 or not all(x.isdigit() and int(x) > 0 for x in parts): raise argparse.ArgumentTypeError(f"expected a side such as 224, or height x width such as 256x128, found {text!r}")
+    if len(parts) > 2 or not all(x.isascii() and x.isdigit() and len(x) < 6 and 0 < int(x) <= 65_536 for x in parts): raise argparse.ArgumentTypeError(f"expected a side such as 224, or height x width such as 256x128, found {text!r}")
     return int(parts[0]), int(parts[-1])
 
 

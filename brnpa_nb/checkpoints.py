@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -21,8 +22,8 @@ import brnpa_nb
 from .writing import write_atomically
 
 # %% auto #0
-__all__ = ['FORMAT', 'KEY', 'SEAL', 'save_checkpoint', 'Checkpoint', 'read_checkpoint', 'check_fit', 'weights_checksum',
-           'csv_table']
+__all__ = ['FORMAT', 'KEY', 'SEAL', 'FORMULA', 'save_checkpoint', 'Checkpoint', 'read_checkpoint', 'check_fit',
+           'weights_checksum', 'csv_table']
 
 # %% ../nbs/02b_checkpoints.ipynb #3c6c43b7
 FORMAT = 1          # of the configuration in the header
@@ -137,6 +138,9 @@ def weights_checksum(
     return digest.hexdigest()[:16]
 
 # %% ../nbs/02b_checkpoints.ipynb #aa0788ce
+FORMULA = r"^([=+\-@\t\r])"     # how a text begins that a spreadsheet would take for something to compute
+
+
 def csv_table(
     rows: Sequence[Mapping[str, Any]],  # one mapping a row, with the same names in each
     columns: Sequence[str] = (),        # the names where there are no rows
@@ -144,5 +148,5 @@ def csv_table(
     "Rows as CSV. Raises `ValueError` for a row with other names than the first."
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]) if rows else list(columns), lineterminator="\n")
-    writer.writeheader(); writer.writerows(rows)
-    return text.getvalue().encode("utf-8", "surrogateescape")
+    writer.writeheader(); writer.writerows({k: re.sub(FORMULA, r"'\1", v) if isinstance(v, str) else v for k, v in row.items()} for row in rows)
+    return re.sub("[\ud800-\udc7f\udd00-\udfff]", "?", text.getvalue()).encode("utf-8", "surrogateescape")      # halves of a character are no bytes of a file name

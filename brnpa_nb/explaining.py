@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor
 
-from .checkpoints import read_checkpoint, save_checkpoint, weights_checksum
+from .checkpoints import FORMULA, read_checkpoint, save_checkpoint, weights_checksum
 from .data.files import _place
 from .data.photos import Photo, Photos, _ahead, _check_on_error, file_checksum, find_photos, to_original
 from .evidence.localisation import peaks
 from .grouping import Groups
 from .models import AttentionModel, create_model, describe
 from .ranking import RankedMaps, activity_shares, composite, display_maps, linear_layer, rank_logits
-from .shards import MapStore, as_text, check_facts, make_plan, name_text, open_maps, pack_groups, shard_fault, write_shard
+from .shards import MapStore, as_text, check_facts, check_groups, make_plan, name_text, open_maps, pack_groups, shard_fault, write_shard
 from .training import on_processors
 from .views.figures import overlay, to_pil
 from .views.report import code, html_report, picture, section, table
@@ -64,10 +64,9 @@ def load_maps(
     "Raw maps, as they were. Raises `FileNotFoundError`, or `ValueError` for a file that is cut or holds no maps."
     kept = read_checkpoint(path)
     if "maps" not in kept.config or set(kept.tensors) != set(Groups._fields): raise ValueError(f"{path} holds no ranked maps; give a file that save_maps has written (for a folder of `brnpa explain` there is open_maps)")
-    seeds, cells = kept.tensors["seeds"], kept.tensors["weights"][0, 0].numel() if kept.tensors["weights"].ndim == 4 and len(kept.tensors["weights"]) else 0
-    if seeds.is_floating_point() or cells and not ((seeds >= 0) & (seeds < cells)).all(): raise ValueError(f"{path} has seeds outside a grid of {cells} cells; save the maps again")
-    H, W = kept.config["image_size"]
-    return RankedMaps(Groups(**kept.tensors), (H, W), refine=kept.config["refine"], provenance=kept.config["provenance"])
+    size, refine, provenance = (kept.config.get(k) for k in ("image_size", "refine", "provenance"))
+    if not (isinstance(size, list) and len(size) == 2 and all(type(s) is int and s > 0 for s in size) and isinstance(refine, bool) and isinstance(provenance, dict)): raise ValueError(f"{path} does not say of what photographs its maps are; save them again with save_maps")
+    return RankedMaps(check_groups(Groups(**kept.tensors)), (size[0], size[1]), refine=refine, provenance=provenance)
 
 # %% ../nbs/06_explaining.ipynb #10326936
 def strip(
@@ -360,11 +359,13 @@ def _forget_shown(out: Path) -> None:
 def _csv(path: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> int:
     "Tables as one CSV file, whole or not at all, one table in memory at a time; the number of rows."
     import pyarrow as pa
+    from pyarrow.compute import replace_substring_regex
     from pyarrow.csv import CSVWriter
+    def plain(column: pa.ChunkedArray) -> pa.ChunkedArray: return replace_substring_regex(column, FORMULA, r"'\\1") if pa.types.is_string(column.type) else column
     rows = 0
     with aside(path) as file, CSVWriter(file, schema) as f:
         for t in tables:
-            f.write_table(pa.table([t[c.name].cast(c.type) if c.name in t.column_names else pa.nulls(len(t), c.type) for c in schema], schema=schema))
+            f.write_table(pa.table([plain(t[c.name].cast(c.type)) if c.name in t.column_names else pa.nulls(len(t), c.type) for c in schema], schema=schema))
             rows += len(t)
     return rows
 

@@ -65,8 +65,9 @@ def load_contributions(
 ) -> dict[str, dict[str, Tensor]]: # decision → "contributions", "rest", "pairs"
     "Contributions, as they were. Raises `FileNotFoundError`, or `ValueError` for a file that is cut or holds none."
     kept = read_checkpoint(path)
-    if "decisions" not in kept.config: raise ValueError(f"{path} holds no contributions; give a file that `brnpa explain --task` or save_contributions has written")
-    return {name: {k.removeprefix(name + "."): t for k, t in kept.tensors.items() if k.startswith(name + ".")} for name in kept.config["decisions"]}
+    decisions = kept.config.get("decisions")
+    if not isinstance(decisions, dict) or not all(k.rpartition(".")[0] in decisions for k in kept.tensors): raise ValueError(f"{path} holds no contributions; give a file that `brnpa explain --task` or save_contributions has written")
+    return {name: {k.removeprefix(name + "."): t for k, t in kept.tensors.items() if k.startswith(name + ".")} for name in decisions}
 
 # %% ../nbs/06b_explaining_tasks.ipynb #c76f6750
 def _facts(model: AttentionModel, size: int | tuple[int, int] | None, crop: str) -> tuple[int | tuple[int, int], dict[str, Any]]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +26,7 @@ from .resolution import _line
 if TYPE_CHECKING: from torch.export import ExportedProgram
 
 # %% auto #0
-__all__ = ['OUTPUTS', 'CUSTOMARY', 'TOLERANCE', 'LARGEST', 'differences', 'close_calls', 'export_program', 'size_taken',
+__all__ = ['OUTPUTS', 'CUSTOMARY', 'TOLERANCE', 'LARGEST', 'FACTS', 'differences', 'close_calls', 'export_program', 'size_taken',
            'facts_of', 'OnnxFile', 'export_model', 'read_facts', 'export_named']
 
 # %% ../nbs/03b_leaving_python.ipynb #1b828d2f
@@ -291,6 +291,9 @@ def export_model(
     return write_atomically(path, data)
 
 # %% ../nbs/03b_leaving_python.ipynb #9072514d
+FACTS = 2**24     # bytes that facts may have
+
+
 def read_facts(
     path: str | Path,   # a file of `export_model`
 ) -> dict[str, Any]:    # as `facts_of` made them
@@ -298,8 +301,11 @@ def read_facts(
     if Path(path).suffix == ".onnx": return OnnxFile(path).facts
     if not Path(path).is_file(): raise FileNotFoundError(f"there is no file {path}; write one with export_model")
     try:
-        with ZipFile(path) as archive: return dict(json.loads(archive.read(next(n for n in archive.namelist() if n.endswith(f"extra/{KEY}.json")))))
-    except (BadZipFile, StopIteration, ValueError) as error: raise ValueError(f"{path} is no whole file of export_model ({_line(error)}); write it again") from error
+        with ZipFile(path) as archive, archive.open(next(n for n in archive.namelist() if n.endswith(f"extra/{KEY}.json"))) as file: found = json.loads(file.read(FACTS))
+        if not isinstance(found, dict): raise ValueError("its facts are no table")
+        return found
+    except MemoryError: raise
+    except Exception as error: raise ValueError(f"{path} is no whole file of export_model ({_line(error)}); write it again") from error
 
 # %% ../nbs/03b_leaving_python.ipynb #e517b005
 def export_named(

@@ -6,24 +6,26 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 import brnpa_nb
-from .backbones import Backbone, check_photographs, create_backbone, load_network_weights
+from .backbones import LOADING, Backbone, _named_network, check_photographs, create_backbone, load_network_weights
 from .checkpoints import Checkpoint, check_fit, read_checkpoint, save_checkpoint, write_atomically
 from .grouping import Grouping, Groups
 from .ranking import RankedMaps
 from .resolution import _line, evaluating
 
 # %% auto #0
-__all__ = ['REPOSITORY', 'AveragePooling', 'BilinearAttention', 'ModelConfig', 'AttentionModel', 'neck_affine', 'folded_head',
-           'own_model', 'explain', 'describe', 'NoClassifier', 'create_model', 'start_head', 'save_model', 'load_model',
-           'model_card']
+__all__ = ['LARGEST_SIDE', 'REPOSITORY', 'AveragePooling', 'BilinearAttention', 'ModelConfig', 'AttentionModel', 'neck_affine',
+           'folded_head', 'own_model', 'explain', 'describe', 'NoClassifier', 'create_model', 'start_head',
+           'save_model', 'config_of', 'load_model', 'model_card']
 
 # %% ../nbs/03_models.ipynb #f23fe935
 class AveragePooling(nn.Module):
@@ -277,7 +279,7 @@ def _linear(weight: Tensor, bias: Tensor) -> nn.Linear:
 
 def _classes_of(classifier: nn.Linear | None, start: Checkpoint | None, name: str | None) -> int:
     "How many classes the weights bring, or an error that asks for the number."
-    if start and start.config: return int(start.config["n_classes"])
+    if start and start.config: return config_of(start).n_classes
     if classifier is not None: return classifier.out_features
     raise NoClassifier(f"n_classes=None keeps the classifier of the weights, but {name or 'this backbone'} brings none that is one linear layer on the averaged grid; say how many classes there are")
 
@@ -320,6 +322,43 @@ def save_model(
     return path
 
 
+_KINDS: dict[str, tuple[type, ...]] = {"backbone": (str, NoneType), "n_classes": (int,), "n_maps": (int,), "output_stride": (int, NoneType), "resolution": (str,), "pooling": (str,), "image_size": (int, NoneType),
+    "refine": (bool,), "seeds": (str,), "signed": (str,), "dropout": (float, int), "bias": (bool,), "mean": (list, NoneType), "std": (list, NoneType), "align": (bool,), "trained_stride": (int, NoneType),
+    "combine": (str,), "neck": (bool,), "classes": (list, NoneType), "network_args": (dict, NoneType)}
+LARGEST_SIDE = 4096     # pixels of the photographs that a file may ask for
+
+
+def config_of(
+    start: Checkpoint,  # a file of ours
+) -> ModelConfig:
+    "The configuration in a file, which a stranger may have written: kinds, ranges, and sizes that the file's own tensors bear out. Raises `ValueError`."
+    config = {k: v for k, v in start.config.items() if k in _KINDS}
+    shape = start.tensors["head.weight"].shape if "head.weight" in start.tensors and start.tensors["head.weight"].ndim else torch.Size([0])
+    odd = next((k for k, v in config.items() if type(v) not in _KINDS[k]), None) or next((k for k in ("backbone", "n_classes") if k not in config), None)
+    if odd is None:
+        made = ModelConfig(**config)
+        checks = {"n_classes": 1 <= made.n_classes <= max(20_000, shape[0]), "n_maps": 1 <= made.n_maps <= max(64, shape[-1]),
+                  "image_size": 0 < (made.image_size or 1) <= LARGEST_SIDE, "dropout": 0 <= made.dropout < 1, "classes": made.classes is None or (len(made.classes) == made.n_classes and all(isinstance(c, str) for c in made.classes)),
+                  "mean": _three(made.mean, -1e3), "std": _three(made.std, 1e-6), "backbone": made.backbone is None or re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,200}", made.backbone)}
+        odd = next((k for k, good in checks.items() if not good), None) or (None if _moderate(made, sum(t.numel() for t in start.tensors.values())) else "network_args")
+        if odd is None: return made
+    hint = "its network is on the Hub, and a file fetches nothing: pass backbone=create_backbone(that name)" if odd == "backbone" and str(config.get(odd)).startswith(("hf-hub:", "hf_hub:")) else "save it again, or take another file"
+    raise ValueError(f"{start.path} has a configuration that cannot be right: {odd} is {str(config.get(odd))[:80]!r}; {hint}")
+
+
+def _three(values: Any, low: float) -> bool: return values is None or (len(values) == 3 and all(type(v) in (int, float) and low <= v <= 1e3 for v in values))
+
+
+def _moderate(config: ModelConfig, numbers: int) -> bool:
+    "Whether the network's options are plain, load nothing, and make a network not much larger than the file: tried without memory."
+    args: dict[str, Any] = config.network_args or {}
+    if set(args) & set(LOADING) or config.backbone is None or not args: return not args or not set(args) & set(LOADING)
+    try:
+        with torch.device("meta"): made = _named_network(config.backbone, False, config.image_size, args)
+    except Exception: return True                                        # `create_model` will say what is wrong
+    return sum(p.numel() for p in made.parameters()) <= numbers + 250_000_000     # classifiers, which are not kept, are that large
+
+
 def load_model(
     source: str | Path,               # a file or folder from `save_model`, or "owner/name" on the Hugging Face Hub
     backbone: Backbone | None = None, # for models on a module of your own, which no file can rebuild
@@ -332,7 +371,7 @@ def load_model(
     if not Path(source).exists() and isinstance(source, str) and source.count("/") == 1 and not source.endswith(".safetensors"): source = _from_hub(source, revision)
     start = read_checkpoint(source)
     if not {"backbone", "n_classes"} <= start.config.keys(): raise ValueError(f"{start.path} holds no model of brnpa_nb; for weights of a bare network use create_model(name, weights=…)")
-    config = {k: v for k, v in start.config.items() if k in ModelConfig.__dataclass_fields__}
+    config = vars(config_of(start))
     if config["backbone"] is None and backbone is None: raise ValueError(f"{start.path} was saved from a module of its author's own; pass that module as backbone=create_backbone(module, …)")
     head = start.tensors.get("head.weight")
     if head is not None and head.ndim == 2 and isinstance(config["n_classes"], int) and config["n_classes"] > 1000 + 100 * len(head): raise ValueError(f"{start.path} has 'head.weight' of shape {tuple(head.shape)}, but its configuration says {config['n_classes']!r} classes; save the model again")

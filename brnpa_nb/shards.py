@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 # %% auto #0
-__all__ = ['FORMAT', 'to_half', 'from_half', 'pack_groups', 'unpack_groups', 'shard_path', 'common_root', 'name_text', 'as_text',
-           'make_plan', 'read_plan', 'check_facts', 'plan_checksum', 'write_shard', 'shard_fault', 'MapStore',
-           'open_maps']
+__all__ = ['FORMAT', 'to_half', 'from_half', 'pack_groups', 'unpack_groups', 'check_groups', 'shard_path', 'common_root',
+           'name_text', 'as_text', 'make_plan', 'read_plan', 'check_facts', 'plan_checksum', 'write_shard',
+           'shard_fault', 'MapStore', 'open_maps']
 
 # %% ../nbs/05b_shards.ipynb #ea2435d4
 def to_half(
@@ -65,9 +65,25 @@ def pack_groups(
 def unpack_groups(
     tensors: Mapping[str, Tensor],  # from `pack_groups`
 ) -> Groups:                        # float32, seeds int64
-    "A batch again."
+    "A batch again. Raises `ValueError` for tensors that are not those, or do not fit together."
+    names = {"similarity", "seeds", *_SCALED, *(f"{name}_scale" for name in _SCALED)}
+    if odd := sorted(names ^ set(tensors)): raise ValueError(f"the maps have {', '.join(sorted(tensors))[:200]}; expected {', '.join(sorted(names))}, so explain again ({odd[0]!r} differs)")
+    for name, dims in _SCALED.items():
+        if tensors[name].shape[:-dims] != tensors[f"{name}_scale"].shape: raise ValueError(f"the maps' {name} have the shape {tuple(tensors[name].shape)} and scales of {tuple(tensors[f'{name}_scale'].shape)}; expected one scale each, so explain again")
     scaled = {name: from_half(tensors[name], tensors[f"{name}_scale"]) for name in _SCALED}
-    return Groups(similarity=tensors["similarity"].float(), seeds=tensors["seeds"].long(), **scaled)
+    return check_groups(Groups(similarity=tensors["similarity"].float(), seeds=tensors["seeds"].long(), **scaled))
+
+
+def check_groups(
+    groups: Groups,  # as a file gave them
+) -> Groups:         # the same
+    "Raise `ValueError` where shapes, kinds or seeds do not belong together: a file may say anything."
+    vectors, weights, similarity, activity, seeds = groups
+    b, n, h, w = weights.shape if weights.ndim == 4 else (0, 0, 0, 0)
+    fits = similarity.shape == weights.shape and activity.shape == (b, h, w) and seeds.shape == (b, n) and vectors.ndim == 3 and vectors.shape[:2] == (b, n) and h * w > 0 and n > 0
+    if not fits or seeds.is_floating_point() or not all(t.is_floating_point() for t in groups[:4]) or bool(((seeds < 0) | (seeds >= h * w)).any()):
+        raise ValueError(f"the maps do not fit together ({', '.join(f'{name} {tuple(t.shape)} {str(t.dtype)[6:]}' for name, t in groups._asdict().items())}); expected weights (B, N, h, w) and the rest to fit, with seeds on the grid, so explain again")
+    return groups
 
 # %% ../nbs/05b_shards.ipynb #5e4bcf0e
 FORMAT = 1                                   # of plan and shards
@@ -156,8 +172,9 @@ def read_plan(
     path = Path(folder) / _PLAN
     if not path.is_file(): raise FileNotFoundError(f"{folder} holds no maps (there is no {_PLAN}); give a folder that `brnpa explain` has written")
     try: plan = json.loads(path.read_bytes())
-    except ValueError as error: raise ValueError(f"{path} is damaged ({error}); explain again with --restart") from error
-    if not isinstance(plan, dict) or not isinstance(plan.get("format"), int) or not {"shard_size", "photographs", "root", "list"} <= plan.keys(): raise ValueError(f"{path} is no plan of brnpa explain; take another folder")
+    except (ValueError, RecursionError) as error: raise ValueError(f"{path} is damaged ({error}); explain again with --restart") from error
+    kinds = {"format": int, "shard_size": int, "photographs": int, "root": str, "list": str}
+    if not isinstance(plan, dict) or any(type(plan.get(k)) is not kind for k, kind in kinds.items()) or min(plan["shard_size"], plan["photographs"]) < 1 or plan["photographs"] > 2**40: raise ValueError(f"{path} is no plan of brnpa explain; take another folder")
     if plan["format"] > FORMAT: raise ValueError(f"{path} is of format {plan['format']}, this package reads up to {FORMAT}; upgrade brnpa_nb")
     return plan
 
@@ -237,13 +254,16 @@ def shard_fault(
 
     path, maps = shard_path(folder, k), shard_path(folder, k, ".safetensors")
     if not path.exists(): return ""
-    try: found = pq.read_metadata(path) if not deep else pq.read_table(path, page_checksum_verification=True) and pq.read_metadata(path)
+    try:
+        found = pq.read_metadata(path)
+        if deep: pq.read_table(path, page_checksum_verification=True)
     except (pa.ArrowException, OSError): return f"{path} is cut or damaged"
-    facts = json.loads((found.metadata or {}).get(_META, b"{}"))
+    try: facts = dict(json.loads((found.metadata or {}).get(_META, b"{}")))
+    except (ValueError, TypeError, RecursionError): return f"{path} is damaged"
     if facts.get("plan") != plan_checksum(plan) or facts.get("shard") != k: return f"{path} is of another run"
     size = maps.stat().st_size if maps.exists() else 0
-    if size != facts["bytes"]: return f"{maps} has {size:,} bytes where {facts['bytes']:,} were written"
-    if deep and file_checksum(maps) != facts["sha256"]: return f"{maps} has changed since it was written"
+    if size != facts.get("bytes"): return f"{maps} has {size:,} bytes where {facts.get('bytes')} were written"
+    if deep and file_checksum(maps) != facts.get("sha256"): return f"{maps} has changed since it was written"
     return None
 
 # %% ../nbs/05b_shards.ipynb #cf559497
@@ -270,8 +290,24 @@ def _open_shard(folder: Path, plan: Mapping[str, Any], k: int) -> _Shard:
     fault = shard_fault(folder, plan, k)
     if fault == "": raise ValueError(f"shard {k} of {folder} is not finished yet; run the same `brnpa explain` again to go on")
     if fault: raise ValueError(f"{fault}; run the same `brnpa explain` again, and this shard alone is made anew")
-    try: return _Shard(pq.read_table(shard_path(folder, k), page_checksum_verification=True), safe_open(str(shard_path(folder, k, ".safetensors")), framework="pt"))
-    except (pa.ArrowException, OSError, SafetensorError) as error: raise ValueError(f"shard {k} of {folder} is damaged ({str(error).splitlines()[0]}); delete {shard_path(folder, k)} and explain again, and this shard alone is made anew") from error
+    try:
+        table, file = pq.read_table(shard_path(folder, k), page_checksum_verification=True), safe_open(str(shard_path(folder, k, ".safetensors")), framework="pt")
+        _check_rows(table, {name: file.get_slice(name).get_shape() for name in file.keys()}, plan, k)
+    except (pa.ArrowException, OSError, SafetensorError, ValueError) as error: raise ValueError(f"shard {k} of {folder} is damaged ({' '.join(str(error).split())[:200]}); delete {shard_path(folder, k)} and explain again, and this shard alone is made anew") from error
+    return _Shard(table, file)
+
+
+def _check_rows(table: pa.Table, shapes: Mapping[str, Sequence[int]], plan: Mapping[str, Any], k: int) -> None:
+    "Raise where a table does not belong to these maps, or tells of other photographs: what it says would be of the wrong one."
+    import pyarrow as pa
+    first, odd = k * plan["shard_size"], [c for c in ("number", "row", "reason") if c not in table.column_names]
+    if odd: raise ValueError(f"no column {odd[0]!r}")
+    size, kinds = min(plan["shard_size"], plan["photographs"] - first), {"number": pa.int64(), "row": pa.int32(), **{c: pa.string() for c in ("photograph", "reason", "prediction", "checksum") if c in table.column_names}}
+    if any(table.schema.field(c).type not in (kind, *([pa.int64()] if kind == pa.int32() else []), pa.null()) for c, kind in kinds.items()): raise ValueError("columns of other kinds")
+    place = iter(range(size))
+    if table["number"].to_pylist() != list(range(first, first + size)) or table["row"].to_pylist() != [next(place) if r is None else None for r in table["reason"].to_pylist()]: raise ValueError("rows of other photographs")
+    if shapes and ({s[0] if s else -1 for s in shapes.values()} != {next(place, size)} or len(shapes.get("activity", ())) != 3): raise ValueError("maps of other photographs")
+    if not shapes and next(place, size): raise ValueError("no maps")
 
 # %% ../nbs/05b_shards.ipynb #277557f5
 _INNER = ("format", "shard_size", "photographs", "root", "list", "image_size", "refine", "classes")   # of the plan, and not of a photograph's provenance
@@ -287,9 +323,12 @@ class MapStore(Sequence[RankedMaps]):
         folder: str | Path,  # from `brnpa explain`
         cache: int = 4,      # shards kept open
     ):
+        import pyarrow as pa
         import pyarrow.parquet as pq
         self.folder, self.plan = Path(folder), read_plan(folder)
-        self._list = pq.ParquetFile(self.folder / _LIST, memory_map=True)
+        try: self._list = pq.ParquetFile(self.folder / _LIST, memory_map=True); columns = self._list.schema_arrow.names
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error: raise ValueError(f"{self.folder / _LIST} is damaged or gone ({' '.join(str(error).split())[:200]}); explain again with --restart") from error
+        if (self._list.metadata.num_rows, self._list.num_row_groups) != (len(self), self.n_shards) or columns != ["photograph"]: raise ValueError(f"{self.folder / _LIST} lists {self._list.metadata.num_rows:,} photographs in {self._list.num_row_groups:,} parts and {_PLAN} says {len(self):,} in {self.n_shards:,}; explain again with --restart")
         self._open: OrderedDict[int, _Shard] = OrderedDict()
         self._cache = cache
 
@@ -297,9 +336,17 @@ class MapStore(Sequence[RankedMaps]):
     @property
     def n_shards(self) -> int: return -(-len(self) // self.plan["shard_size"])
     @property
-    def n_maps(self) -> int: return self.plan["n_maps"]
+    def n_maps(self) -> int: return self._fact("n_maps", lambda v: type(v) is int and v > 0)
     @property
-    def image_size(self) -> tuple[int, int]: return self.plan["image_size"][0], self.plan["image_size"][1]
+    def image_size(self) -> tuple[int, int]:
+        H, W = self._fact("image_size", lambda v: isinstance(v, list) and len(v) == 2 and all(type(s) is int and 0 < s <= 2**16 for s in v))
+        return H, W
+
+    def _fact(self, name: str, good: Callable[[Any], bool]) -> Any:
+        "Something that the plan says, or one sentence where it makes no sense."
+        if not good(value := self.plan.get(name)): raise ValueError(f"{self.folder / _PLAN} says {name} {str(value)[:60]!r}, which makes no sense; explain again with --restart")
+        return value
+
     @property
     def grid(self) -> tuple[int, int]:
         "(h, w), from the first shard that holds maps."
@@ -326,7 +373,7 @@ class MapStore(Sequence[RankedMaps]):
         return self.shard(k).table.slice(at, 1).to_pylist()[0]
 
     def __getitem__(self, i: Any) -> Any:
-        if isinstance(i, int): return self._read([i], {"photograph": (r := self.row(i))["photograph"], "photograph_checksum": r["checksum"]})
+        if isinstance(i, int): return self._read([i], {"photograph": (r := self.row(i)).get("photograph"), "photograph_checksum": r.get("checksum")})
         return self._read(list(range(*i.indices(len(self)))) if isinstance(i, slice) else [int(x) for x in i])
 
     def _read(self, numbers: list[int], about: Mapping[str, Any] | None = None) -> RankedMaps:
@@ -334,12 +381,14 @@ class MapStore(Sequence[RankedMaps]):
         if not numbers: raise ValueError("no photograph was asked for; give at least one number")
         rows = [self.row(i) for i in numbers]
         for i, r in zip(numbers, rows):
-            if r["row"] is None: raise ValueError(f"photograph {i} ({r['photograph']}) was left out: {r['reason']}; numbers() lists those that are there")
+            if r["row"] is None: raise ValueError(f"photograph {i} ({r.get('photograph')}) was left out: {r['reason']}; numbers() lists those that are there")
         at = [r["number"] // self.plan["shard_size"] for r in rows]
         cuts = [0, *(n for n in range(1, len(at)) if at[n] != at[n - 1]), len(at)]
         parts = [self.shard(at[a]).take([r["row"] for r in rows[a:b]]) for a, b in zip(cuts, cuts[1:])]
-        groups = unpack_groups({name: torch.cat([p[name] for p in parts]) for name in parts[0]})
-        return RankedMaps(groups, self.image_size, refine=self.plan["refine"], provenance={**{k: v for k, v in self.plan.items() if k not in _INNER}, "numbers": [r["number"] for r in rows], **(about or {})})
+        try: groups = unpack_groups({name: torch.cat([p[name] for p in parts]) for name in parts[0]})
+        except (RuntimeError, KeyError) as error: raise ValueError(f"the shards of {self.folder} hold maps of several kinds ({str(error).splitlines()[0]}); explain again with --restart") from error
+        if groups.weights.shape[1] != self.n_maps: raise ValueError(f"{self.folder} holds {groups.weights.shape[1]} maps a photograph and {_PLAN} says {self.n_maps}; explain again with --restart")
+        return RankedMaps(groups, self.image_size, refine=self._fact("refine", lambda v: isinstance(v, bool)), provenance={**{k: v for k, v in self.plan.items() if k not in _INNER}, "numbers": [r["number"] for r in rows], **(about or {})})
 
     def numbers(self, start: int = 0, stop: int | None = None) -> Iterator[int]:
         "Numbers of the photographs from `start` to `stop` that have maps, one by one."
@@ -352,12 +401,17 @@ class MapStore(Sequence[RankedMaps]):
 
     def names(self, k: int) -> list[bytes]:
         "Names of the photographs of shard k, finished or not, relative to the root."
-        return self._list.read_row_group(k)["photograph"].to_pylist()
+        import pyarrow as pa
+        try: found = self._list.read_row_group(k)["photograph"].to_pylist()
+        except (pa.ArrowException, OSError) as error: raise ValueError(f"{self.folder / _LIST} is damaged ({' '.join(str(error).split())[:200]}); explain again with --restart") from error
+        size = self.plan["shard_size"]
+        if len(found) != min(size, len(self) - k * size) or not all(isinstance(n, bytes) and b"\0" not in n for n in found): raise ValueError(f"{self.folder / _LIST} lists {len(found)} photographs in part {k}, or names that are none; explain again with --restart")
+        return found
 
     def path(self, i: int) -> Path:
         "Where photograph i was when it was explained."
         k, at = divmod(range(len(self))[i], self.plan["shard_size"])
-        return self.where(self._list.read_row_group(k)["photograph"][at].as_py())
+        return self.where(self.names(k)[at])
 
     def where(self, name: bytes) -> Path: return Path(self.plan["root"], os.fsdecode(name))   # of a name from the list
 
@@ -369,18 +423,19 @@ class MapStore(Sequence[RankedMaps]):
     def table(self, columns: Sequence[str] | None = None) -> pa.Table:
         "All rows of all finished shards as one `pyarrow.Table`, or some columns of them. For a very large store use `tables()`."
         import pyarrow as pa
-        return pa.concat_tables([t.select([c for c in columns if c in t.column_names]) if columns else t for t in self.tables()], promote_options="permissive")
+        try: return pa.concat_tables([t.select([c for c in columns if c in t.column_names]) if columns else t for t in self.tables()], promote_options="permissive")
+        except pa.ArrowException as error: raise ValueError(f"the tables of {self.folder} do not fit together ({' '.join(str(error).split())[:200]}); explain again with --restart") from error
 
     def tables(self) -> Iterator[pa.Table]:
         "The table of each finished shard, one after the other."
-        import pyarrow.parquet as pq
-        return (pq.read_table(shard_path(self.folder, k)).replace_schema_metadata() for k in self.finished())
+        return (_open_shard(self.folder, self.plan, k).table.replace_schema_metadata() for k in self.finished())
 
     def schema(self) -> pa.Schema:
         "Every column that any finished shard has."
         import pyarrow as pa
         import pyarrow.parquet as pq
-        return pa.unify_schemas([pq.read_schema(shard_path(self.folder, k)).remove_metadata() for k in self.finished()], promote_options="permissive")
+        try: return pa.unify_schemas([pq.read_schema(shard_path(self.folder, k)).remove_metadata() for k in self.finished()], promote_options="permissive")
+        except pa.ArrowException as error: raise ValueError(f"the tables of {self.folder} do not fit together ({' '.join(str(error).split())[:200]}); explain again with --restart") from error
 
     def check(self) -> list[str]:
         "Every byte of every shard read and compared with its checksum; a sentence for each that is not whole. Delete the shard's table, explain again, and it is made anew."
@@ -404,10 +459,10 @@ class MapStore(Sequence[RankedMaps]):
 
     def photograph(self, i: int) -> tuple[Photo | None, str]:
         "Photograph i as it was explained, read from its place, and what must be said about it: that it is gone (None), that it has changed, or nothing."
-        path, size = self.path(i), self.plan["transform"]
+        path, size = self.path(i), self._fact("transform", lambda v: isinstance(v, dict) and v.get("crop") in ("center", "squash"))
         try: photo = Photos([path], self.image_size, size["crop"]).read(0)
         except (OSError, ValueError) as error: return None, as_text(str(error))
-        same = file_checksum(path)[:16] == self.row(i)["checksum"]
+        same = file_checksum(path)[:16] == self.row(i).get("checksum")
         return photo, "" if same else f"{as_text(str(path))} has changed since it was explained; the maps are of the photograph that it was"
 
     def __repr__(self) -> str: return f"MapStore of {len(self):,} photographs in {self.n_shards:,} shards, {self.n_maps} ranks: {self.folder.name}"

@@ -10,7 +10,7 @@ import math
 import os
 import signal
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -225,7 +225,7 @@ class History:
         if not self.rows: return "*nothing happened yet*"
         names = list(self.rows[0])
         lines = ["| " + " | ".join(n.replace("_", " ") for n in names) + " |", "|" + "---:|" * len(names)]
-        return "\n".join(lines + ["| " + " | ".join(f"{r[n]:.4g}" for n in names) + " |" for r in self.rows])
+        return "\n".join(lines + ["| " + " | ".join(f"{r.get(n, math.nan):.4g}" for n in names) + " |" for r in self.rows])
 
 # %% ../nbs/05_training.ipynb #91187b43
 def parameter_groups(
@@ -356,22 +356,35 @@ def _names(model: AttentionModel, optimizer: Any) -> list[str]:
 def _restore(state: Path, model: AttentionModel, optimizer: torch.optim.Optimizer, recipe: Recipe, about: Mapping[str, Any]) -> History:
     "Put model and optimiser back to where a run stopped; everything is checked before anything changes."
     kept = read_checkpoint(state)
-    if not isinstance(kept.config.get("recipe"), dict) or not isinstance(kept.config.get("history"), list): raise ValueError(f"{state} is no state of a training run: it lacks its recipe or its history; take another folder, or resume=False to start over")
-    was, now = {**kept.config.get("about", {}), **kept.config.get("recipe", {})}, {**about, **asdict(recipe)}
-    changed = [k for k, v in now.items() if (k in was or k in asdict(recipe)) and was.get(k) != v]     # a state may be older than what is now noted
+    there, noted = kept.config.get("recipe"), kept.config.get("about")
+    if not isinstance(there, dict): raise ValueError(f"{state} is no state of a training run: it lacks its recipe or its history; take another folder, or resume=False to start over")
+    was, now = {**(noted if isinstance(noted, dict) else {}), **there}, {**about, **asdict(recipe)}
+    changed = [k for k, v in now.items() if (k in was or k in asdict(recipe)) and (was.get(k) != v or isinstance(was.get(k), bool) is not isinstance(v, bool))]     # a state may be older than what is now noted
     if changed: raise ValueError(f"{state.parent} holds a run with other settings ({', '.join(f'{k} {was.get(k)} → {now[k]}' for k in changed)}); take another folder, or resume=False (--restart) to start over")
     split = {name: {k.removeprefix(name): v for k, v in kept.tensors.items() if k.startswith(name)} for name in ("model.", "optimizer.")}
     check_fit(model.state_dict(), split["model."], state)
-    entries: dict[int, dict[str, Tensor]] = {}
-    for k, v in split["optimizer."].items(): entries.setdefault(int(k.split(".")[0]), {})[k.split(".")[1]] = v
-    _check_moments(state, entries, kept.config.get("optimizer"), _names(model, optimizer), dict(model.named_parameters()))
+    rows, entries = _history(kept.config.get("history"), recipe, state), _entries(split["optimizer."], _names(model, optimizer), dict(model.named_parameters()), kept.config.get("optimizer"), state)
     model.load_state_dict(split["model."])
     optimizer.load_state_dict({"state": entries, "param_groups": optimizer.state_dict()["param_groups"]})
-    return History(kept.config["history"])
+    return History(rows)
 
 
-def _check_moments(state: Path, entries: dict[int, dict[str, Tensor]], named: Any, names: list[str], own: dict[str, nn.Parameter]) -> None:
-    "Raise `ValueError` where what the optimiser remembers is of other parameters than these: of a model that was frozen otherwise, say."
-    found = {str(i): names[i] if i < len(names) else "" for i in sorted(entries)}
-    odd = [i for i, values in entries.items() if i >= len(names) or any(v.ndim and v.shape != own[names[i]].shape for v in values.values())]
-    if odd or (named is not None and named != found): raise ValueError(f"the optimiser in {state} was moving other parameters than this model's ({len(entries)} there, {len(names)} here); freeze the same parts as then, or resume=False to start over")
+def _history(rows: Any, recipe: Recipe, state: Path) -> list[dict[str, float]]:
+    "The rows of a history, or one sentence."
+    whole = isinstance(rows, list) and all(isinstance(r, dict) and all(isinstance(v, float) or type(v) is int and abs(v) < 2**62 for v in r.values()) for r in rows)
+    if not whole or [r.get("epoch") for r in rows] != list(range(1, len(rows) + 1)) or len(rows) > recipe.epochs: raise ValueError(f"{state} holds a history that is none of {recipe.epochs} epochs; resume=False starts over")
+    return rows
+
+
+def _entries(tensors: dict[str, Tensor], names: Sequence[str], own: Mapping[str, nn.Parameter], named: Any, state: Path) -> dict[int, dict[str, Tensor]]:
+    "What the optimiser has noted of each parameter, or one sentence where it is cut, or of other parameters than these: of a model that was frozen otherwise, say."
+    found: dict[int, dict[str, Tensor]] = {}
+    for key, t in tensors.items():
+        i, _, name = key.partition(".")
+        shape = own[names[int(i)]].shape if i.isascii() and i.isdigit() and len(i) < 9 and int(i) < len(names) else None
+        if shape is None or t.shape != {"step": torch.Size(), "exp_avg": shape, "exp_avg_sq": shape}.get(name) or not t.is_floating_point():
+            raise ValueError(f"the optimiser in {state} was moving other parameters than this model's ({key[:40]!r} is of shape {tuple(t.shape)}); freeze the same parts as then, or resume=False to start over")
+        found.setdefault(int(i), {})[name] = t
+    if any(len(notes) < 3 for notes in found.values()): raise ValueError(f"{state} lacks notes of the optimiser; copy it again, or resume=False to start over")
+    if named is not None and named != {str(i): names[i] for i in sorted(found)}: raise ValueError(f"the optimiser in {state} was moving other parameters than this model's ({len(found)} there, {len(names)} here); freeze the same parts as then, or resume=False to start over")
+    return found

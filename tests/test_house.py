@@ -112,14 +112,6 @@ def test_public_things_are_documented_and_typed(path):
             assert node.end_lineno - node.lineno <= 60, f"{name} does not fit a screen"
 
 
-@pytest.mark.parametrize("path", MODULES, **by_name)
-def test_nothing_is_unpickled_or_evaluated(path):
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Call):
-            called = ast.unparse(node.func)
-            assert called not in ("eval", "exec", "torch.load", "torch.save", "pickle.load", "pickle.loads", "np.load"), f"{called} in line {node.lineno}"
-
-
 def test_imports_go_upwards_only():
     "A module imports only from rooms that come before it in the reading order of nbs/index.ipynb."
     text = "".join("".join(c["source"]) for c in json.loads((ROOT / "nbs/index.ipynb").read_text(encoding="utf-8"))["cells"])

@@ -10,24 +10,30 @@ import gzip
 import hashlib
 import http.client
 import io
+import os
 import posixpath
+import re
 import shutil
+import socket
 import stat
 import sys
 import tarfile
 import tempfile
+import threading
 import urllib.error
 import urllib.parse
 import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
+from time import perf_counter
 from typing import IO, Any, NamedTuple, cast
 
 # %% auto #0
-__all__ = ['Source', 'download', 'unpack', 'by_request']
+__all__ = ['SLOWEST', 'Source', 'download', 'unpack', 'by_request']
 
 # %% ../../nbs/data/03_downloads.ipynb #42dffab3
 _KINDS = {"md5": 32, "sha256": 64}
@@ -49,16 +55,17 @@ class Source:
     def name(self) -> str:
         "The file's name, the last part of the address."
         name = urllib.parse.unquote(urllib.parse.urlsplit(self.url).path).rpartition("/")[2]
-        if not name or name in (".", "..") or set(name) & set('/\\:\0'): raise ValueError(f"{self.url} does not end in a file's name; give the address of one file")
+        if not name or name in (".", "..") or set(name) & set('/\\:\0') or not name.isprintable() or len(name.encode()) > 200: raise ValueError(f"{self.url!r} does not end in a file's name; give the address of one file")
         return name
 
 # %% ../../nbs/data/03_downloads.ipynb #02339244
 def _check_url(url: str) -> None:
     "Raise one sentence unless `url` is https, or http to this machine."
-    parts = urllib.parse.urlsplit(url)
-    if parts.scheme == "https" and parts.hostname: return
-    if parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost"): return
-    raise ValueError(f"{url} is not an https address; expected https, since plain http can be changed on its way, so ask its owner for one")
+    try: parts = urllib.parse.urlsplit(url); plain = url.isascii() and url.isprintable() and " " not in url and parts.port != 0
+    except ValueError: plain = False
+    if plain and parts.scheme == "https" and parts.hostname: return
+    if plain and parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost"): return
+    raise ValueError(f"{url if url.isprintable() else repr(url)} is not an https address; expected https, since plain http can be changed on its way, so ask its owner for one")
 
 
 class _SameScheme(urllib.request.HTTPRedirectHandler):
@@ -67,6 +74,13 @@ class _SameScheme(urllib.request.HTTPRedirectHandler):
         if urllib.parse.urlsplit(newurl).scheme != urllib.parse.urlsplit(req.full_url).scheme: raise ValueError(f"{req.full_url} sends on to {newurl}, which is another scheme; expected https all the way, so look for the file's new address")
         _check_url(newurl)
         return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+    def http_error_302(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
+        try: urllib.parse.urlsplit(headers.get("Location") or "")
+        except ValueError as e: raise ValueError(f"{req.full_url} sends on to an address that cannot be read ({e}); look for the file's new address") from e
+        return super().http_error_302(req, fp, code, msg, headers)
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 
 # %% ../../nbs/data/03_downloads.ipynb #699b3303
 def _wrong(path: Path, source: Source) -> str | None:
@@ -86,6 +100,37 @@ class _Answer(NamedTuple):
     total: int | None    # bytes of the whole file, where the server says
 
 
+class _InTime:
+    "For a connection: the head of an answer must be there after twice the time that a byte may take, however many bytes trickle in."
+    def getresponse(self) -> Any:
+        clock = threading.Timer(2 * self.timeout, self._hang_up)     # type: ignore[attr-defined]
+        clock.daemon, self.late = True, False
+        clock.start()
+        try: answer = super().getresponse()                          # type: ignore[misc]
+        finally: clock.cancel()
+        if self.late: raise TimeoutError("the server's answer took too long")
+        return answer
+
+    def _hang_up(self) -> None:
+        self.late = True
+        with suppress(OSError): self.sock.shutdown(socket.SHUT_RDWR)  # type: ignore[attr-defined]
+
+
+class _Http(_InTime, http.client.HTTPConnection): pass
+class _Https(_InTime, http.client.HTTPSConnection): pass
+
+
+class _Handler(urllib.request.HTTPSHandler, urllib.request.HTTPHandler):
+    "Opens connections that answer in time."
+    def http_open(self, req: Any) -> Any: return self.do_open(_Http, req)
+    def https_open(self, req: Any) -> Any: return self.do_open(_Https, req, context=self._context)     # type: ignore[attr-defined]
+
+
+def _line(words: object) -> str:
+    "What a server or a library said, in one line that can be read."
+    return "".join(c if c.isprintable() else " " for c in " ".join(str(words).split()))[:200]
+
+
 def _tag(headers: Any) -> str:
     "The server's mark of this version of a file; empty where there is none that can be trusted."
     etag = headers.get("ETag") or ""
@@ -96,17 +141,21 @@ def _ask(source: Source, part: Path, resume: bool, timeout: float) -> _Answer:
     "Open the address, from where the part ends if that is safe."
     mark = part.with_name(part.name + ".tag")
     have = part.stat().st_size if resume and part.exists() else 0
-    tag = mark.read_text(encoding="utf-8") if have and mark.exists() else ""
+    tag = mark.read_bytes().decode("ascii", "replace") if have and mark.exists() else ""
+    if not (tag.isascii() and tag.isprintable()): tag = ""
     headers = {"User-Agent": "brnpa_nb", "Accept-Encoding": "identity"}
     if have and (tag or source.checksum): headers |= {"Range": f"bytes={have}-"} | ({"If-Range": tag} if tag else {})
-    try: body = urllib.request.build_opener(_SameScheme).open(urllib.request.Request(source.url, headers=headers), timeout=timeout)
+    try: body = urllib.request.build_opener(_SameScheme, _Handler).open(urllib.request.Request(source.url, headers=headers), timeout=timeout)
     except urllib.error.HTTPError as e:
         e.close()
         if e.code == 416 and have:
             if (e.headers.get("Content-Range") or "") == f"bytes */{have}": return _Answer(io.BytesIO(), have, have)
             return _ask(source, part, False, timeout)
-        raise OSError(f"{source.url} answers {e.code} {e.reason}; the file may have moved, so look for its new address{' (' + source.note + ')' if source.note else ''}") from e
+        raise OSError(f"{source.url} answers {e.code} {_line(e.reason)}; the file may have moved, so look for its new address{' (' + source.note + ')' if source.note else ''}") from e
     length = body.headers.get("Content-Length")
+    if length is not None and not (length.isascii() and length.isdigit() and len(length) < 20):
+        body.close()
+        raise ValueError(f"{source.url} says that it sends {length[:40]!r} bytes, which is no number; ask its owner, or look for another address")
     unit, _, span = (body.headers.get("Content-Range") or "").partition(" ")
     if body.status == 206 and not (unit == "bytes" and span.startswith(f"{have}-")):
         body.close()
@@ -129,21 +178,30 @@ def _room(folder: Path, needed: int, name: str) -> None:
     if needed > free: raise OSError(f"{name} needs {_mb(needed)} and {folder} has {_mb(free)} left; make room or give another folder")
 
 
-def _receive(answer: _Answer, part: Path, source: Source, progress: bool) -> None:
+SLOWEST = 1000   # bytes a second, over twice the time that a byte may take
+
+
+def _receive(answer: _Answer, part: Path, source: Source, progress: bool, timeout: float, limit_bytes: int) -> None:
     "Write the answer to the part."
     from tqdm.auto import tqdm
     total, have = source.size or answer.total, answer.start
     if answer.total is not None and source.size is not None and answer.total != source.size: raise ValueError(f"{source.url} offers {answer.total:,} bytes and {source.size:,} were expected; the file was replaced, so check the address and its checksum")
+    if total is not None and total > limit_bytes: raise ValueError(f"{source.url} offers {total:,} bytes, more than {limit_bytes:,}, the limit; raise `limit_bytes` if you trust it")
     _room(part.parent, (total or 0) - have, source.name)
     if progress: print(f"{source.name}: {_mb(total) if total else 'size unknown'} from {urllib.parse.urlsplit(source.url).hostname} to {part.parent}", file=sys.stderr)
     with part.open("r+b" if have else "wb") as file, tqdm(total=total, initial=have, unit="B", unit_scale=True, desc=source.name, disable=not progress) as bar:
         file.seek(have)
         file.truncate()
+        since, then = perf_counter(), have
         while True:
-            try: piece = answer.body.read(1 << 18)
+            try: piece = answer.body.read1(1 << 18)
             except (http.client.HTTPException, OSError) as e: raise _cut(source, have, total, e) from e
             have += len(piece)
             if total is not None and have > total: raise ValueError(f"{source.url} sends more than the {total:,} bytes expected; check the address")
+            if have > limit_bytes: raise ValueError(f"{source.url} sends more than {limit_bytes:,} bytes, the limit; raise `limit_bytes` if you trust it")
+            if (took := perf_counter() - since) > 2 * timeout:
+                if have - then < SLOWEST * took: raise _cut(source, have, total, f"fewer than {SLOWEST:,} bytes a second came")
+                since, then = perf_counter(), have
             if not piece: break
             file.write(piece)
             bar.update(len(piece))
@@ -155,7 +213,8 @@ def download(
     folder: str | Path,       # where to; made if need be
     progress: bool = True,    # say the size and show a bar, on stderr
     resume: bool = True,      # go on with `NAME.part` of an earlier call
-    timeout: float = 30.,     # seconds without a byte before it counts as cut
+    timeout: float = 30.,     # seconds without a byte before it counts as cut; twice as many with next to none, too
+    limit_bytes: int = 20 * 10**9, # more are not taken, whatever the server says
 ) -> Path:                    # the file, complete and with the right size and checksum
     """Fetch one file into `folder`; one that is already there and right is not fetched again.
 
@@ -170,8 +229,8 @@ def download(
         if reason := _wrong(path, source): raise FileExistsError(f"{path} is there and {reason}; move it away and ask again")
         return path
     try: answer = _ask(source, part, resume, timeout)
-    except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as e: raise ConnectionError(f"{source.url} cannot be reached ({getattr(e, 'reason', e)}); check the network and ask again") from e
-    with answer.body: _receive(answer, part, source, progress)
+    except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as e: raise ConnectionError(f"{source.url} cannot be reached ({_line(getattr(e, 'reason', e))}); check the network and ask again") from e
+    with answer.body: _receive(answer, part, source, progress, timeout, limit_bytes)
     reason = _wrong(part, source)
     part.with_name(part.name + ".tag").unlink(missing_ok=True)
     if reason:
@@ -193,6 +252,7 @@ def _safe(name: str) -> PurePosixPath:
     "A name as a path below the folder, or one sentence."
     path = PurePosixPath(posixpath.normpath(name))
     climbs = ".." in name.replace("\\", "/").split("/")
+    if len(path.parts) > 60 or max((len(os.fsencode(p)) for p in path.parts), default=0) > 255: raise ValueError(f"holds the entry {name[:60]!r}…, whose name is longer or deeper than folders take")
     if climbs or path.is_absolute() or set(name) & set("\\:\0"): raise ValueError(f"holds the entry {name!r}, which would land outside its folder")
     return path
 
@@ -208,22 +268,24 @@ _PIECE = 1 << 24     # bytes; the largest single read
 
 
 class _Metered(io.RawIOBase):
-    "A file that refuses to be read in huge pieces."
-    def __init__(self, file: Any) -> None: self.file = file
+    "A file that refuses to be read in huge pieces, and, while `heads` are read, long runs of digits: Python before 3.11.10 searches them for hours."
+    def __init__(self, file: Any) -> None: self.file, self.heads = file, True
     def readable(self) -> bool: return True
     def seekable(self) -> bool: return True
     def seek(self, to: int, whence: int = 0) -> int: return self.file.seek(to, whence)
     def tell(self) -> int: return self.file.tell()
     def read(self, n: int = -1) -> bytes:
         if not 0 <= n <= _PIECE: raise ValueError(f"holds a header of {n:,} bytes, which no honest archive has")
-        return self.file.read(n)
+        data = self.file.read(n)
+        if self.heads and len(data) > 512 and re.search(rb"\d{100}", data): raise ValueError("holds a header with a number of more than 100 digits, which no honest archive has")
+        return data
 
 
 def _zip_members(archive: Path) -> Iterator[_Member]:
     with zipfile.ZipFile(archive) as file:
         for info in file.infolist():
             kind = stat.S_IFMT(info.external_attr >> 16)
-            what = "folder" if info.is_dir() else "link" if kind == stat.S_IFLNK else "file" if kind in (0, stat.S_IFREG) else "special file"
+            what = "file packed by another method than deflate" if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) else "folder" if info.is_dir() else "link" if kind == stat.S_IFLNK else "file" if kind in (0, stat.S_IFREG) else "special file"
             link = ""
             if what == "link":
                 with file.open(info) as opened: link = posixpath.join(posixpath.dirname(info.filename), opened.read(4096).decode())
@@ -234,11 +296,15 @@ def _tar_members(archive: Path) -> Iterator[_Member]:
     with archive.open("rb") as raw:
         packed = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
-        with tarfile.open(fileobj=cast(Any, _Metered(gzip.GzipFile(fileobj=raw) if packed else raw)), mode="r:") as file:
-            for m in file:
-                what = "file" if m.isreg() else "folder" if m.isdir() else "link" if m.issym() or m.islnk() else "device or pipe" if m.isdev() else "special file"
+        metered, at = _Metered(gzip.GzipFile(fileobj=raw) if packed else raw), -1
+        with tarfile.open(fileobj=cast(Any, metered), mode="r:") as file:
+            while (m := file.next()) is not None:
+                if m.size < 0 or m.offset <= at: raise ValueError(f"holds the entry {m.name[:60]!r} with a size of {m.size:,} bytes, which leads backwards")
+                metered.heads, at = False, m.offset
+                what = "sparse file" if m.issparse() else "file" if m.isreg() else "folder" if m.isdir() else "link" if m.issym() or m.islnk() else "device or pipe" if m.isdev() else "special file"
                 link = posixpath.join(posixpath.dirname(m.name), m.linkname) if m.issym() else m.linkname
                 yield _Member(m.name, what, link, partial(file.extractfile, m))
+                metered.heads = True
 
 # %% ../../nbs/data/03_downloads.ipynb #d709e0aa
 class _Budget:
@@ -248,7 +314,7 @@ class _Budget:
     def copy(self, source: IO[bytes], to: Path) -> None:
         "Write a file, counting."
         to.parent.mkdir(parents=True, exist_ok=True)
-        with to.open("wb") as out:
+        with to.open("xb") as out:
             while piece := source.read(1 << 18):
                 self.bytes += len(piece)
                 if self.bytes > self.limit_bytes: raise ValueError(f"unpacks to more than {self.limit_bytes:,} bytes, the limit; raise `limit_bytes` if you trust it")
@@ -303,7 +369,7 @@ def unpack(
         try: _write(members(archive), top, _Budget(limit_bytes, limit_files))
         except MemoryError: raise
         except OSError as e:
-            if isinstance(e, (FileExistsError, NotADirectoryError, IsADirectoryError)): raise ValueError(f"{archive} holds {Path(e.filename).relative_to(top)} both as a file and as a folder; nothing was unpacked") from e
+            if isinstance(e, (FileExistsError, NotADirectoryError, IsADirectoryError)): raise ValueError(f"{archive} holds {Path(e.filename).relative_to(top)} twice, or both as a file and as a folder; nothing was unpacked") from e
             if e.errno not in (None, errno.EINVAL): raise          # a full disc, say; EINVAL is a wrong offset in the archive
             raise ValueError(f"{archive} is damaged ({e}); download it again") from e
         except ValueError as e: raise ValueError(f"{archive} {e}; nothing was unpacked") from e

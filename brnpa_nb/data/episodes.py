@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import copy
 import csv
-import io
 import json
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -21,6 +20,7 @@ from torch.utils.data import Dataset, Sampler
 
 from .birds import draw_bird
 from .files import _decoded, _ignored
+from .finegrained import _file, _text, _word
 from .photos import Photos, find_photos
 from ..labels import class_numbers
 
@@ -194,7 +194,7 @@ def _cifar_fs(root: Path) -> list[Listing]:
     "Class names a line in splits/bertinetto; pictures in data/NAME."
     files = [root / "splits" / "bertinetto" / f"{name}.txt" for name in _FOLDERS]
     if not all(f.is_file() for f in files): raise FileNotFoundError(f"{root} holds neither folders train, val, test nor splits/bertinetto with train.txt, val.txt, test.txt; point to the folder that does")
-    return [_class_folders(root / "data", _decoded(f).split()) for f in files]
+    return [_class_folders(root / "data", [name for _, line in _text(f) for name in line.split()]) for f in files]
 
 
 def _mini_imagenet(root: Path) -> list[Listing]:
@@ -206,11 +206,13 @@ def _mini_imagenet(root: Path) -> list[Listing]:
 
 def _csv_listing(file: Path, images: Path) -> Listing:
     "Pictures by class of one csv file; all of them must be there."
-    try: rows = [{(k or "").strip(): (v or "").strip() for k, v in row.items() if isinstance(v, str)} for row in csv.DictReader(io.StringIO(_decoded(file), newline=""))]
-    except csv.Error as error: raise ValueError(f"{file} is no table ({error}); copy it again") from error
+    try: rows = [{(k or "").strip(): (v or "").strip() for k, v in row.items() if isinstance(v, str)} for row in csv.DictReader(line for _, line in _text(file))]
+    except csv.Error as error: raise ValueError(f"{file} is no table ({error}); expected the split of Ravi and Larochelle, so copy it again") from error
     if not rows or not {"filename", "label"} <= rows[0].keys(): raise ValueError(f"{file} has no rows with the columns filename and label; expected the split of Ravi and Larochelle")
     listing: Listing = {}
-    for row in rows: listing.setdefault(row["label"], []).append(images / row["filename"])
+    for row in rows:
+        try: listing.setdefault(_word(row["label"]), []).append(images / _file(row["filename"]))
+        except (KeyError, ValueError) as error: raise ValueError(f"{file} holds the row {str(row)[:120]}; expected the name of a file in {images} and a label, so copy it again") from error
     missing = [p for paths in listing.values() for p in paths if not p.is_file()]
     if missing: raise FileNotFoundError(f"{len(missing)} of the {len(rows)} pictures that {file.name} lists are missing in {images}, the first is {missing[0].name}; copy them there")
     return listing

@@ -5,6 +5,8 @@
 # %% ../../nbs/data/04_finegrained.ipynb #20edae23
 from __future__ import annotations
 
+import io
+import math
 import os
 import struct
 import warnings
@@ -44,7 +46,12 @@ def _text(path: Path) -> list[tuple[int, str]]:
     return found
 
 
-def _table(path: Path, form: str, read: Callable[[str], Any], key: Callable[[str], Any] = int, known: Iterable[Any] | None = None) -> dict[Any, Any]:
+def _id(text: str) -> int:
+    "A whole number of plain digits."
+    return int(text) if text.isascii() and text.isdigit() else int("")
+
+
+def _table(path: Path, form: str, read: Callable[[str], Any], key: Callable[[str], Any] = _id, known: Iterable[Any] | None = None) -> dict[Any, Any]:
     "`key rest` of each line as {key: read(rest)}; `form` says in words what a line is, `known` are the keys allowed."
     found: dict[Any, Any] = {}
     allowed = None if known is None else set(known)
@@ -63,7 +70,7 @@ def _numbers(count: int) -> Callable[[str], tuple[float, ...]]:
     "Reads so many finite numbers."
     def read(text: str) -> tuple[float, ...]:
         values = tuple(float(v) for v in text.split())
-        if len(values) != count or not np.isfinite(values).all(): raise ValueError(text)
+        if len(values) != count or "_" in text or not np.isfinite(np.array(values, np.float32)).all(): raise ValueError(text)
         return values
     return read
 
@@ -75,7 +82,8 @@ def _word(text: str) -> str:
 
 def _file(text: str) -> str:
     "A path below the folder of photographs."
-    if not text or PurePosixPath(text).is_absolute() or ".." in PurePosixPath(text).parts: raise ValueError(text)
+    parts = PurePosixPath(text).parts
+    if not parts or text.startswith("/") or ".." in parts or "\0" in text or len(text.encode()) > 1000 or max(len(p.encode()) for p in parts) > 255: raise ValueError(text)
     return text
 
 # %% ../../nbs/data/04_finegrained.ipynb #9cf897c0
@@ -225,7 +233,7 @@ class Cub(Annotated):
         _check_files(self.root, "CUB-200-2011", (*_MARKS["cub"], "classes.txt", "parts/parts.txt", "parts/part_locs.txt", "images"))
         names = _table(self.root / "classes.txt", "a class id and a name", _word)
         files = _table(self.root / "images.txt", "an image id and a path below images/", _file)
-        of = self._by_image("image_class_labels", "an image id and a class id", int, files)
+        of = self._by_image("image_class_labels", "an image id and a class id", _id, files)
         train = self._by_image("train_test_split", "an image id and 0 or 1", ("0", "1").index, files)
         boxes = self._by_image("bounding_boxes", "an image id and x, y, width, height", _numbers(4), files)
         if odd := next((i for i in files if of[i] not in names), None): raise ValueError(f"{self.root / 'image_class_labels.txt'} gives image {odd} the class {of[odd]}, which classes.txt does not name; copy both files together")
@@ -257,12 +265,15 @@ class Cub(Annotated):
         names = _table(self.root / "parts/parts.txt", "a part id and a name", _word)
         order, row = {p: k for k, p in enumerate(names)}, {i: k for k, i in enumerate(self.image_ids)}
         points, path = np.full((len(row), len(names), 2), np.nan, np.float32), self.root / "parts/part_locs.txt"
+        known: set[tuple[int, int]] = set()
         for n, line in _text(path):
             try:
                 image, part, x, y, seen = line.split()
-                i, p, at, visible = int(image), int(part), (float(x), float(y)), ("0", "1").index(seen)
+                i, p, at, visible = _id(image), _id(part), _numbers(2)(f"{x} {y}"), ("0", "1").index(seen)
             except ValueError as e: raise ValueError(f"{path} line {n} is {line[:80]!r}; expected image id, part id, x, y and 0 or 1, so mend it or copy the file again") from e
             if i not in files or p not in order: raise ValueError(f"{path} line {n} names image {i} and part {p}, which images.txt and parts.txt do not both know; copy the files together")
+            if (i, p) in known: raise ValueError(f"{path} line {n} repeats image {i} and part {p}; expected both once, so mend it or copy the file again")
+            known.add((i, p))
             if visible and i in row: points[row[i], order[p]] = at
         return list(names.values()), torch.from_numpy(points)
 
@@ -271,7 +282,8 @@ class Cub(Annotated):
         path = self.root / "attributes/class_attribute_labels_continuous.txt"
         rows = [line for _, line in _text(path)]
         if len(rows) < max(self.class_ids): raise ValueError(f"{path} has {len(rows)} lines; expected one per class id up to {max(self.class_ids)}, so copy it again")
-        return torch.tensor([[float(v) for v in rows[c - 1].split()] for c in self.class_ids])
+        try: return torch.tensor([_numbers(312)(rows[c - 1]) for c in self.class_ids])
+        except ValueError as e: raise ValueError(f"{path} holds the line {str(e)[:80]!r}; expected 312 numbers, so copy it again") from e
 
 # %% ../../nbs/data/04_finegrained.ipynb #c3fb6443
 _BANNER = 20     # pixels
@@ -326,15 +338,48 @@ class Aircraft(Annotated):
         super().__init__(paths, list(of.values()), names, photos, transform, _from_corners(boxes[i] for i in of))
 
 # %% ../../nbs/data/04_finegrained.ipynb #e8bb298e
+_MAT_LIMIT = 256 * 2**20     # bytes of an unpacked table; the largest of the set has 4 MB
+_MAT_BYTES = {1: 1, 2: 1, 3: 2, 4: 2, 5: 4, 6: 4, 7: 4, 9: 8, 12: 8, 13: 8, 16: 1, 17: 2, 18: 4}     # of one number, by its type
+
+
+def _mat_part(data: bytes, order: str, at: int, end: int) -> tuple[int, int, int, int]:
+    "Type of the part at `at`, where its bytes begin and end, where the next part begins."
+    if at + 8 > end: raise ValueError("cut short")
+    kind, size = struct.unpack_from(order + "II", data, at)
+    if kind >> 16: return kind & 0xFFFF, at + 4, at + 4 + min(kind >> 16, 4), at + 8       # four bytes or fewer stand in the head itself
+    if at + 8 + size > end: raise ValueError("cut short")
+    return kind, at + 8, at + 8 + size, min(end, at + 8 + size + (-size % 8 if kind != 15 else 0))
+
+
+def _check_matrix(data: bytes, order: str, at: int, end: int, depth: int = 0) -> None:
+    "Raise unless the parts of one array are those that its kind and shape ask for."
+    if at == end: return                                                      # an empty array
+    parts = []
+    while at < end: parts.append(part := _mat_part(data, order, at, end)); at = part[3]
+    if len(parts) < 3 or parts[0][0] != 6 or parts[0][2] - parts[0][1] != 8 or parts[1][0] != 5 or depth > 4: raise ValueError("a part that is no array")
+    flags, n = struct.unpack_from(order + "I", data, parts[0][1])[0], (parts[1][2] - parts[1][1]) // 4
+    shape = struct.unpack_from(f"{order}{n}i", data, parts[1][1])
+    count, rest = (math.prod(shape) if min(shape, default=-1) >= 0 and 2 <= n <= 8 else -1), parts[3:]
+    if flags & 255 == 2:                                                      # a record: names of its fields first, all of one length
+        if len(rest) < 2 or rest[0][0] != 5 or rest[0][2] - rest[0][1] != 4 or (size := struct.unpack_from(order + "i", data, rest[0][1])[0]) < 1: raise ValueError("a record without names")
+        count, rest = count * ((rest[1][2] - rest[1][1]) // size), rest[2:]
+    if flags & 255 in (1, 2):
+        if count != len(rest) or any(kind != 14 for kind, *_ in rest): raise ValueError("a list that is not as long as it says")
+        for _, begin, stop, _ in rest: _check_matrix(data, order, begin, stop, depth + 1)
+    elif flags & 255 not in (4, *range(6, 16)) or flags >> 8 & 8 or len(rest) != 1 or rest[0][0] not in _MAT_BYTES: raise ValueError("neither text, numbers, a list nor a record")
+    elif count != (rest[0][2] - rest[0][1]) // _MAT_BYTES[rest[0][0]] and not (flags & 255 == 4 and rest[0][0] == 16 and 0 < count <= rest[0][2] - rest[0][1]): raise ValueError("an array that is not as large as it says")
+
+
 def _check_mat(data: bytes) -> None:
-    "Raise unless every compressed element of a MATLAB 5 file is whole."
-    order, at = ("<II" if data[126:128] == b"IM" else ">II"), 128
-    if len(data) < 136: raise ValueError("too short")
+    "Raise unless every array of a MATLAB 5 file is whole, unpacks to what it may, and has the parts that its shape asks for."
+    order, at = {b"IM": "<", b"MI": ">"}.get(data[126:128], ""), 128
+    if len(data) < 136 or not order or struct.unpack_from(order + "H", data, 124) != (0x0100,) or 0 in data[:4]: raise ValueError("not of MATLAB 5")
     while at < len(data):
-        kind, size = struct.unpack_from(order, data, at)
-        if at + 8 + size > len(data): raise ValueError("cut short")
-        if kind == 15: zlib.decompress(data[at + 8:at + 8 + size])       # 15: compressed; the sum at its end is checked
-        at += 8 + size
+        kind, first, stop, at = _mat_part(data, order, at, len(data))
+        inside = data if kind != 15 else (unzip := zlib.decompressobj()).decompress(data[first:stop], _MAT_LIMIT)
+        if kind == 15: kind, first, stop, _ = _mat_part(inside if unzip.eof else b"", order, 0, len(inside))      # 15: compressed, with a sum at its end
+        if kind != 14: raise ValueError("a part that is no array")
+        _check_matrix(inside, order, first, stop)
 
 
 def _mat(path: Path, key: str) -> np.ndarray:
@@ -342,8 +387,8 @@ def _mat(path: Path, key: str) -> np.ndarray:
     from scipy.io import loadmat
     if not path.is_file(): raise FileNotFoundError(f"{path} was not found; copy the data set again, with all its files")
     try:
-        _check_mat(path.read_bytes())
-        return np.atleast_1d(loadmat(str(path), squeeze_me=True, variable_names=[key])[key]).ravel()
+        _check_mat(data := path.read_bytes())
+        return np.atleast_1d(loadmat(io.BytesIO(data), squeeze_me=True, variable_names=[key])[key]).ravel()
     except MemoryError: raise
     except Exception as e: raise ValueError(f"{path} cannot be read as a MATLAB file with {key!r} ({str(e) or type(e).__name__}); copy it again") from e
 

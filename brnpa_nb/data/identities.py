@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from .files import _decoded
+from .finegrained import _text
 from .photos import PHOTO_SUFFIXES, Photos
 from ..labels import class_numbers
 
@@ -67,7 +67,7 @@ def parse_name(
     "Person and camera from a file's name. Raises `ValueError` for a name that does not fit."
     pattern, example = _PATTERNS[_checked_kind(kind)]
     found = pattern.fullmatch(name)
-    if not found: raise ValueError(f"the name {name!r} is not of the kind {kind}; expected one like {example}")
+    if not found: raise ValueError(f"the name {name[:200]!r} is not of the kind {kind}; expected one like {example}")
     return Name(int(found[1]), int(found[2]) - 1)
 
 # %% ../../nbs/data/06_identities.ipynb #461e0af8
@@ -179,9 +179,8 @@ def _read_list(path: Path, folder: Path) -> list[_Entry]:
     "The pictures that a list names."
     pattern, example = _PATTERNS["msmt17"]
     entries, bad = [], []
-    for k, line in enumerate(_decoded(path).splitlines(), 1):
-        if not line.strip(): continue
-        name, _, number = line.strip().rpartition(" ")
+    for k, line in _text(path):
+        name, _, number = line.rpartition(" ")
         found = pattern.fullmatch(name.rpartition("/")[2])
         if not found or name.rpartition("/")[0] != found[1] or not re.fullmatch(r"\d{1,9}", number, re.ASCII) or int(number) != int(found[1]): bad.append(k)
         else: entries.append((folder / name, int(number), int(found[2]) - 1))

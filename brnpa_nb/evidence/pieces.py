@@ -162,6 +162,18 @@ def keep(
 def _sum(path: str | Path, about: Any) -> str: return sha256(json.dumps([Path(path).stem, about], sort_keys=True).encode()).hexdigest()
 
 # %% ../../nbs/evidence/06d_pieces.ipynb #47fc53eb
+def _number(x: Any) -> bool: return isinstance(x, int | float) and not isinstance(x, bool) and abs(x) < 1e300
+
+
+def _fits(piece: Piece, n: int) -> bool:
+    "Whether a piece is what `make_piece` makes of n photographs: a file may say anything."
+    def row(values: Any, length: int, none: bool = True) -> bool: return isinstance(values, list) and len(values) == length and all(_number(v) or none and v is None for v in values)
+    def curve(c: Any) -> bool: return isinstance(c, list) and len(c) == 2 and isinstance(c[0], list) and row(c[0], len(c[0]), False) and isinstance(c[1], list) and len(c[1]) == n and all(row(r, len(c[0])) for r in c[1])
+    failed = isinstance(piece.failed, list) and all(isinstance(f, list) and len(f) == 2 and type(f[0]) is int and 0 <= f[0] < n and isinstance(f[1], str) for f in piece.failed)
+    tables = isinstance(piece.values, dict) and all(row(v, n) for v in piece.values.values()) and isinstance(piece.curves, dict) and all(map(curve, piece.curves.values()))
+    return failed and tables and row(piece.top, n, False) and row(piece.cost, 3, False) and _number(piece.took)
+
+
 def kept(
     path: str | Path,      # where it may be
     photographs: int,      # how many it must hold
@@ -172,8 +184,7 @@ def kept(
     try:
         found = json.loads(path.read_bytes())
         piece = Piece(**found["piece"])
-        columns: list[Sequence[Any]] = [piece.top, *piece.values.values()]
-        whole = found["checksum"] == _sum(path, found["piece"]) and all(len(v) == photographs for v in columns)
+        whole = found["checksum"] == _sum(path, found["piece"]) and _fits(piece, photographs)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error: raise ValueError(f"{path} is no piece of a comparison ({error}); delete it and it will be made again") from error
     if not whole: raise ValueError(f"{path} has been changed, cut or renamed since it was written; delete it and it will be made again")
     return piece

@@ -16,7 +16,7 @@ from torch import Tensor
 from ..evidence.localisation import peaks
 from ..ranking import RANK_COLOURS, RankedMaps
 from .buffers import check_input
-from .figures import _figure
+from .figures import _figure, _shorten
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -127,7 +127,7 @@ def atlas(
         bars.tick_params(labelsize=7, length=2)
         for side in ("top", "right"): bars.spines[side].set_visible(False)
         name = names[k] if k < len(names) else f"kind {chr(65 + k % 26)}"
-        fig.text(.1 / fig.get_figwidth(), bottom + .5 / height, f"{name}\n{100 * sum(often):.0f} % of\nphotographs", fontsize=9, va="center", parse_math=False)
+        fig.text(.1 / fig.get_figwidth(), bottom + .5 / height, f"{_shorten(name, 40)}\n{100 * sum(often):.0f} % of\nphotographs", fontsize=9, va="center", parse_math=False)
         flat = torch.where(kinds.kind.flatten() == k, kinds.similarity.flatten(), torch.tensor(-2.))
         for i, at in enumerate(flat.argsort(descending=True, stable=True)[:min(columns, int((kinds.kind == k).sum()))].tolist()):
             ax = fig.add_axes(((3.1 + i) / fig.get_figwidth(), bottom, .95 / fig.get_figwidth(), .95 / height), xticks=[], yticks=[])

@@ -255,13 +255,16 @@ def unpack(
     packet: Mapping[str, Any],   # from `pack`
 ) -> Unpacked:
     "The numbers of a packet; raises `ValueError` where its bytes are fewer or more than it says."
-    n, (h, w), k, d = packet["ranks"], packet["grid"], packet["signed"], packet["dims"]
+    try:
+        n, (h, w), k, d = packet["ranks"], packet["grid"], packet["signed"], packet["dims"]
+        low, high, limit = (float(x) for x in (*packet["activity"], packet["limit"]))
+        if any(type(x) is not int or x < 0 for x in (n, h, w, k, d)) or not all(map(math.isfinite, (low, high, limit, high - low))): raise ValueError("sizes and limits must be numbers")
+    except (KeyError, TypeError, ValueError, OverflowError) as error: raise ValueError(f"this is no packet ({error}); make one with pack") from error
     p = h * w
     sizes = [2 * n * p * len(KINDS), 2 * p, 2 * k * n * p, p * d]
     if sum(sizes) != len(packet["data"]): raise ValueError(f"the packet holds {len(packet['data'])} bytes, expected {sum(sizes)}; pack again")
     parts = [packet["data"][sum(sizes[:i]):sum(sizes[:i + 1])] for i in range(4)]
     kinds = np.frombuffer(parts[0], "<u2").reshape(len(KINDS), n, h, w) / 65535
-    low, high = packet["activity"]
     activity = low + np.frombuffer(parts[1], "<u2").reshape(h, w) / 65535 * (high - low)
-    signed = np.frombuffer(parts[2], "<i2").reshape(k, n, h, w) / 32767 * packet["limit"]
+    signed = np.frombuffer(parts[2], "<i2").reshape(k, n, h, w) / 32767 * limit
     return Unpacked(dict(zip(KINDS, kinds)), activity, signed, np.frombuffer(parts[3], np.int8).reshape(p, d))

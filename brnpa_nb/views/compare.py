@@ -21,7 +21,7 @@ from ..ranking import RankedMaps, weighted_activity
 from .explorer import Explorer, close_all, explore
 from .figures import png_bytes, upsample
 from .frames import lightly
-from .report import table
+from .report import escape, table
 
 # %% ../../nbs/views/05_compare.ipynb #ab6ed03e
 def pixel_shares(
@@ -112,7 +112,7 @@ class Comparison(ipywidgets.VBox):
         same_grid = len({v.maps.grid for v in views}) == 1
         self._links = [ipywidgets.jslink((views[0], k), (v, k)) for v in views[1:] for k in (*LINKED, *(("position",) if same_grid else ()))]
         self.words = ipywidgets.HTML()
-        cells = [ipywidgets.VBox([ipywidgets.Label(name, style={"font_weight": "bold"}), v], layout=ipywidgets.Layout(flex="1 1 20rem", min_width="17rem", max_width="40rem")) for name, v in explorers.items()]
+        cells = [ipywidgets.VBox([ipywidgets.HTML(f"<b>{escape(name)}</b>"), v], layout=ipywidgets.Layout(flex="1 1 20rem", min_width="17rem", max_width="40rem")) for name, v in explorers.items()]
         super().__init__([self.words, ipywidgets.Box(cells, layout=ipywidgets.Layout(flex_flow="row wrap"))])
         views[0].observe(lambda _: self._tell(), ["photo", "rank"])
         self._tell()

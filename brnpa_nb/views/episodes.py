@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..ranking import RANK_COLOURS, composite
 from ..tasks.fewshot import FewShotDecision
-from .figures import _figure, signed_overlay
+from .figures import _figure, _shorten, signed_overlay
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,7 +40,7 @@ def in_words(
     return first + f" Of the lead of {lead:.3g}, the largest part, {pairs[0, i, j].item():.3g}, comes from rank {i + 1} of the query meeting rank {j + 1} of the two classes' photographs."
 
 
-def _name(k: int, names: Sequence[str] | None) -> str: return f"class {k}" if names is None else names[k]
+def _name(k: int, names: Sequence[str] | None) -> str: return f"class {k}" if names is None else _shorten(names[k], 60)
 
 # %% ../../nbs/views/04b_episodes.ipynb #85b9b1ba
 _FOR, _AGAINST = "#E08214", "#8073AC"   # the orange and purple of `signed_overlay`

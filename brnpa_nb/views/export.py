@@ -11,6 +11,7 @@ import hashlib
 import html
 import io
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -143,6 +144,7 @@ def to_svg(
 ) -> Path:             # the path
     "Write the legend of the ranks' colours, whole or not at all."
     packet, colours, line = view.packet, view._page["colours"], 22
+    caption = re.sub(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\ufffd", packet["caption"])     # what XML cannot hold
     rows = []
     for i, share in enumerate(packet["shares"]):
         words = f"rank {i + 1}" + ("" if share is None else f": {100 * share:.1f} % of the activity")
@@ -150,8 +152,8 @@ def to_svg(
     height = 30 + line * len(rows)
     body = "\n".join(rows)
     svg = f"""<svg xmlns="http://www.w3.org/2000/svg" width="280" height="{height}" viewBox="0 0 280 {height}" font-family="sans-serif" font-size="14" role="img">
-<title>Ranks of {escape(packet["caption"])}</title>
-<rect width="280" height="{height}" fill="#fff"/><text x="4" y="16" font-weight="bold">{escape(packet["caption"][:36])}</text>
+<title>Ranks of {escape(caption)}</title>
+<rect width="280" height="{height}" fill="#fff"/><text x="4" y="16" font-weight="bold">{escape(caption[:36])}</text>
 {body}
 </svg>
 """

@@ -9,6 +9,7 @@ __all__ = ['upsample', 'colourise', 'overlay', 'to_pil', 'png_bytes', 'save_png'
 # %% ../../nbs/views/00_figures.ipynb #4886bf9a
 import io
 import math
+import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -229,8 +230,8 @@ def ranked_sheet(
 
 
 def _shorten(text: str, room: int) -> str:
-    "One line of at most `room` characters."
-    line = " ".join(str(text).split())
+    "One line of at most `room` characters; what no font can draw (a file name may hold bytes that are no text) is replaced."
+    line = re.sub("[\x00-\x1f\x7f-\x9f\ud800-\udfff]", "\ufffd", " ".join(str(text).split()))
     return line if len(line) <= room else line[:max(room - 1, 0)] + "…"
 
 # %% ../../nbs/views/00_figures.ipynb #343cc325
