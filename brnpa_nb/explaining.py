@@ -26,8 +26,8 @@ from .data.photos import Photo, Photos, _ahead, _check_on_error, file_checksum, 
 from .evidence.localisation import peaks
 from .grouping import Groups
 from .models import AttentionModel, create_model, describe
-from .ranking import RankedMaps, activity_shares, composite, display_maps, linear_layer, rank_logits
-from .shards import MapStore, as_text, check_facts, check_groups, make_plan, name_text, open_maps, pack_groups, shard_fault, write_shard
+from .ranking import RankedMaps, activity_shares, check_groups, composite, display_maps, linear_layer, rank_logits
+from .shards import MapStore, as_text, check_facts, make_plan, name_text, open_maps, pack_groups, shard_fault, write_shard
 from .training import on_processors
 from .views.figures import overlay, to_pil
 from .views.report import code, html_report, picture, section, table
@@ -361,7 +361,7 @@ def _csv(path: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> int:
     import pyarrow as pa
     from pyarrow.compute import replace_substring_regex
     from pyarrow.csv import CSVWriter
-    def plain(column: pa.ChunkedArray) -> pa.ChunkedArray: return replace_substring_regex(column, FORMULA, r"'\\1") if pa.types.is_string(column.type) else column
+    def plain(column: pa.ChunkedArray) -> pa.ChunkedArray: return replace_substring_regex(column, FORMULA, r"'\1") if pa.types.is_string(column.type) else column
     rows = 0
     with aside(path) as file, CSVWriter(file, schema) as f:
         for t in tables:

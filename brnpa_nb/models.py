@@ -334,19 +334,20 @@ def config_of(
     "The configuration in a file, which a stranger may have written: kinds, ranges, and sizes that the file's own tensors bear out. Raises `ValueError`."
     config = {k: v for k, v in start.config.items() if k in _KINDS}
     shape = start.tensors["head.weight"].shape if "head.weight" in start.tensors and start.tensors["head.weight"].ndim else torch.Size([0])
-    odd = next((k for k, v in config.items() if type(v) not in _KINDS[k]), None) or next((k for k in ("backbone", "n_classes") if k not in config), None)
+    odd = next((k for k in ("backbone", "n_classes") if k not in config), None)
     if odd is None:
-        made = ModelConfig(**config)
-        checks = {"n_classes": 1 <= made.n_classes <= max(20_000, shape[0]), "n_maps": 1 <= made.n_maps <= max(64, shape[-1]),
-                  "image_size": 0 < (made.image_size or 1) <= LARGEST_SIDE, "dropout": 0 <= made.dropout < 1, "classes": made.classes is None or (len(made.classes) == made.n_classes and all(isinstance(c, str) for c in made.classes)),
-                  "mean": _three(made.mean, -1e3), "std": _three(made.std, 1e-6), "backbone": made.backbone is None or re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,200}", made.backbone)}
+        try: made = ModelConfig(**config)
+        except ValueError as error: raise ValueError(f"{start.path} has a configuration that cannot be right: {error}; save it again, or take another file") from error
+        checks = {**{k: type(v) in _KINDS[k] for k, v in config.items()}, "image_size": type(made.image_size) in _KINDS["image_size"] and 0 < (made.image_size or 1) <= LARGEST_SIDE,
+                  "n_classes": made.n_classes <= max(20_000, shape[0]), "n_maps": made.n_maps <= max(64, shape[-1]), "mean": _three(made.mean, -1e3), "std": _three(made.std, 1e-6),
+                  "backbone": made.backbone is None or re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,200}", str(made.backbone))}
         odd = next((k for k, good in checks.items() if not good), None) or (None if _moderate(made, sum(t.numel() for t in start.tensors.values())) else "network_args")
         if odd is None: return made
     hint = "its network is on the Hub, and a file fetches nothing: pass backbone=create_backbone(that name)" if odd == "backbone" and str(config.get(odd)).startswith(("hf-hub:", "hf_hub:")) else "save it again, or take another file"
     raise ValueError(f"{start.path} has a configuration that cannot be right: {odd} is {str(config.get(odd))[:80]!r}; {hint}")
 
 
-def _three(values: Any, low: float) -> bool: return values is None or (len(values) == 3 and all(type(v) in (int, float) and low <= v <= 1e3 for v in values))
+def _three(values: Any, low: float) -> bool: return values is None or (isinstance(values, list) and len(values) == 3 and all(type(v) in (int, float) and low <= v <= 1e3 for v in values))
 
 
 def _moderate(config: ModelConfig, numbers: int) -> bool:

@@ -18,9 +18,9 @@ from .grouping import Groups, _full_precision
 from .resolution import evaluating
 
 # %% auto #0
-__all__ = ['RANK_COLOURS', 'PAPER_COLOURS', 'Targets', 'RankedMaps', 'weighted_activity', 'display_maps', 'rank_colours',
-           'composite', 'activity_shares', 'as_targets', 'linear_layer', 'head_weight', 'rank_logits', 'contributions',
-           'seed_maps', 'Match', 'match', 'sparsity', 'from_maps']
+__all__ = ['RANK_COLOURS', 'PAPER_COLOURS', 'Targets', 'RankedMaps', 'check_groups', 'weighted_activity', 'display_maps',
+           'rank_colours', 'composite', 'activity_shares', 'as_targets', 'linear_layer', 'head_weight', 'rank_logits',
+           'contributions', 'seed_maps', 'Match', 'match', 'sparsity', 'from_maps']
 
 # %% ../nbs/02_ranking.ipynb #94d24f99
 @dataclass(frozen=True, eq=False)
@@ -79,6 +79,18 @@ class RankedMaps:
     def contributions(self, head: nn.Module, targets: Targets) -> Tensor: return contributions(self, head, targets)
     def match(self, other: RankedMaps) -> Match: return match(self, other)
     def sparsity(self) -> Tensor: return sparsity(self)
+
+# %% ../nbs/02_ranking.ipynb #4b361136
+def check_groups(
+    groups: Groups,  # as a file gave them
+) -> Groups:         # the same
+    "Raise `ValueError` where shapes, kinds or seeds do not belong together: a file may say anything."
+    vectors, weights, similarity, activity, seeds = groups
+    b, n, h, w = weights.shape if weights.ndim == 4 else (0, 0, 0, 0)
+    fits = similarity.shape == weights.shape and activity.shape == (b, h, w) and seeds.shape == (b, n) and vectors.ndim == 3 and vectors.shape[:2] == (b, n) and h * w > 0 and n > 0
+    if not fits or seeds.is_floating_point() or not all(t.is_floating_point() for t in groups[:4]) or bool(((seeds < 0) | (seeds >= h * w)).any()):
+        raise ValueError(f"the maps do not fit together ({', '.join(f'{name} {tuple(t.shape)} {str(t.dtype)[6:]}' for name, t in groups._asdict().items())}); expected weights (B, N, h, w) and the rest to fit, with seeds on the grid, so explain again")
+    return groups
 
 # %% ../nbs/02_ranking.ipynb #f4b09def
 def weighted_activity(

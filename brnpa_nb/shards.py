@@ -19,15 +19,15 @@ from torch import Tensor
 from .checkpoints import write_atomically
 from .data.photos import Photo, Photos, file_checksum
 from .grouping import Groups
-from .ranking import RankedMaps
+from .ranking import RankedMaps, check_groups
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 # %% auto #0
-__all__ = ['FORMAT', 'to_half', 'from_half', 'pack_groups', 'unpack_groups', 'check_groups', 'shard_path', 'common_root',
-           'name_text', 'as_text', 'make_plan', 'read_plan', 'check_facts', 'plan_checksum', 'write_shard',
-           'shard_fault', 'MapStore', 'open_maps']
+__all__ = ['FORMAT', 'to_half', 'from_half', 'pack_groups', 'unpack_groups', 'shard_path', 'common_root', 'name_text', 'as_text',
+           'make_plan', 'read_plan', 'check_facts', 'plan_checksum', 'write_shard', 'shard_fault', 'MapStore',
+           'open_maps']
 
 # %% ../nbs/05b_shards.ipynb #ea2435d4
 def to_half(
@@ -72,18 +72,6 @@ def unpack_groups(
         if tensors[name].shape[:-dims] != tensors[f"{name}_scale"].shape: raise ValueError(f"the maps' {name} have the shape {tuple(tensors[name].shape)} and scales of {tuple(tensors[f'{name}_scale'].shape)}; expected one scale each, so explain again")
     scaled = {name: from_half(tensors[name], tensors[f"{name}_scale"]) for name in _SCALED}
     return check_groups(Groups(similarity=tensors["similarity"].float(), seeds=tensors["seeds"].long(), **scaled))
-
-
-def check_groups(
-    groups: Groups,  # as a file gave them
-) -> Groups:         # the same
-    "Raise `ValueError` where shapes, kinds or seeds do not belong together: a file may say anything."
-    vectors, weights, similarity, activity, seeds = groups
-    b, n, h, w = weights.shape if weights.ndim == 4 else (0, 0, 0, 0)
-    fits = similarity.shape == weights.shape and activity.shape == (b, h, w) and seeds.shape == (b, n) and vectors.ndim == 3 and vectors.shape[:2] == (b, n) and h * w > 0 and n > 0
-    if not fits or seeds.is_floating_point() or not all(t.is_floating_point() for t in groups[:4]) or bool(((seeds < 0) | (seeds >= h * w)).any()):
-        raise ValueError(f"the maps do not fit together ({', '.join(f'{name} {tuple(t.shape)} {str(t.dtype)[6:]}' for name, t in groups._asdict().items())}); expected weights (B, N, h, w) and the rest to fit, with seeds on the grid, so explain again")
-    return groups
 
 # %% ../nbs/05b_shards.ipynb #5e4bcf0e
 FORMAT = 1                                   # of plan and shards

@@ -372,7 +372,7 @@ def _restore(state: Path, model: AttentionModel, optimizer: torch.optim.Optimize
 def _history(rows: Any, recipe: Recipe, state: Path) -> list[dict[str, float]]:
     "The rows of a history, or one sentence."
     whole = isinstance(rows, list) and all(isinstance(r, dict) and all(isinstance(v, float) or type(v) is int and abs(v) < 2**62 for v in r.values()) for r in rows)
-    if not whole or [r.get("epoch") for r in rows] != list(range(1, len(rows) + 1)) or len(rows) > recipe.epochs: raise ValueError(f"{state} holds a history that is none of {recipe.epochs} epochs; resume=False starts over")
+    if not whole or [r.get("epoch") for r in rows] != list(range(1, len(rows) + 1)) or len(rows) > recipe.epochs: raise ValueError(f"{state} lacks its history, or holds one that is none of {recipe.epochs} epochs; copy it again, or resume=False to start over")
     return rows
 
 

@@ -5,12 +5,8 @@
 # %% ../../nbs/data/04_finegrained.ipynb #20edae23
 from __future__ import annotations
 
-import io
-import math
 import os
-import struct
 import warnings
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePosixPath
@@ -24,6 +20,7 @@ from torch.utils.data import Dataset
 
 from .downloads import Source, by_request, download, unpack
 from .files import _decoded
+from .matlab import _mat
 from .photos import PHOTO_SUFFIXES, ClassFolder, Photos, from_original
 from ..labels import class_numbers
 
@@ -338,61 +335,6 @@ class Aircraft(Annotated):
         super().__init__(paths, list(of.values()), names, photos, transform, _from_corners(boxes[i] for i in of))
 
 # %% ../../nbs/data/04_finegrained.ipynb #e8bb298e
-_MAT_LIMIT = 256 * 2**20     # bytes of an unpacked table; the largest of the set has 4 MB
-_MAT_BYTES = {1: 1, 2: 1, 3: 2, 4: 2, 5: 4, 6: 4, 7: 4, 9: 8, 12: 8, 13: 8, 16: 1, 17: 2, 18: 4}     # of one number, by its type
-
-
-def _mat_part(data: bytes, order: str, at: int, end: int) -> tuple[int, int, int, int]:
-    "Type of the part at `at`, where its bytes begin and end, where the next part begins."
-    if at + 8 > end: raise ValueError("cut short")
-    kind, size = struct.unpack_from(order + "II", data, at)
-    if kind >> 16: return kind & 0xFFFF, at + 4, at + 4 + min(kind >> 16, 4), at + 8       # four bytes or fewer stand in the head itself
-    if at + 8 + size > end: raise ValueError("cut short")
-    return kind, at + 8, at + 8 + size, min(end, at + 8 + size + (-size % 8 if kind != 15 else 0))
-
-
-def _check_matrix(data: bytes, order: str, at: int, end: int, depth: int = 0) -> None:
-    "Raise unless the parts of one array are those that its kind and shape ask for."
-    if at == end: return                                                      # an empty array
-    parts = []
-    while at < end: parts.append(part := _mat_part(data, order, at, end)); at = part[3]
-    if len(parts) < 3 or parts[0][0] != 6 or parts[0][2] - parts[0][1] != 8 or parts[1][0] != 5 or depth > 4: raise ValueError("a part that is no array")
-    flags, n = struct.unpack_from(order + "I", data, parts[0][1])[0], (parts[1][2] - parts[1][1]) // 4
-    shape = struct.unpack_from(f"{order}{n}i", data, parts[1][1])
-    count, rest = (math.prod(shape) if min(shape, default=-1) >= 0 and 2 <= n <= 8 else -1), parts[3:]
-    if flags & 255 == 2:                                                      # a record: names of its fields first, all of one length
-        if len(rest) < 2 or rest[0][0] != 5 or rest[0][2] - rest[0][1] != 4 or (size := struct.unpack_from(order + "i", data, rest[0][1])[0]) < 1: raise ValueError("a record without names")
-        count, rest = count * ((rest[1][2] - rest[1][1]) // size), rest[2:]
-    if flags & 255 in (1, 2):
-        if count != len(rest) or any(kind != 14 for kind, *_ in rest): raise ValueError("a list that is not as long as it says")
-        for _, begin, stop, _ in rest: _check_matrix(data, order, begin, stop, depth + 1)
-    elif flags & 255 not in (4, *range(6, 16)) or flags >> 8 & 8 or len(rest) != 1 or rest[0][0] not in _MAT_BYTES: raise ValueError("neither text, numbers, a list nor a record")
-    elif count != (rest[0][2] - rest[0][1]) // _MAT_BYTES[rest[0][0]] and not (flags & 255 == 4 and rest[0][0] == 16 and 0 < count <= rest[0][2] - rest[0][1]): raise ValueError("an array that is not as large as it says")
-
-
-def _check_mat(data: bytes) -> None:
-    "Raise unless every array of a MATLAB 5 file is whole, unpacks to what it may, and has the parts that its shape asks for."
-    order, at = {b"IM": "<", b"MI": ">"}.get(data[126:128], ""), 128
-    if len(data) < 136 or not order or struct.unpack_from(order + "H", data, 124) != (0x0100,) or 0 in data[:4]: raise ValueError("not of MATLAB 5")
-    while at < len(data):
-        kind, first, stop, at = _mat_part(data, order, at, len(data))
-        inside = data if kind != 15 else (unzip := zlib.decompressobj()).decompress(data[first:stop], _MAT_LIMIT)
-        if kind == 15: kind, first, stop, _ = _mat_part(inside if unzip.eof else b"", order, 0, len(inside))      # 15: compressed, with a sum at its end
-        if kind != 14: raise ValueError("a part that is no array")
-        _check_matrix(inside, order, first, stop)
-
-
-def _mat(path: Path, key: str) -> np.ndarray:
-    "One variable of a MATLAB file, flat."
-    from scipy.io import loadmat
-    if not path.is_file(): raise FileNotFoundError(f"{path} was not found; copy the data set again, with all its files")
-    try:
-        _check_mat(data := path.read_bytes())
-        return np.atleast_1d(loadmat(io.BytesIO(data), squeeze_me=True, variable_names=[key])[key]).ravel()
-    except MemoryError: raise
-    except Exception as e: raise ValueError(f"{path} cannot be read as a MATLAB file with {key!r} ({str(e) or type(e).__name__}); copy it again") from e
-
-
 class Cars(Annotated):
     """Stanford Cars: devkit, cars_train, cars_test; photographs may lie one folder deeper (cars_train/cars_train), as some copies have them.
 

@@ -198,11 +198,11 @@ ROWS: list[Row] = [
     file("no settings", bare, "holds no model of brnpa_nb"),
     file("ranked maps in place of a model", lambda folder: save_maps(made.maps(), folder / "maps.safetensors"), "holds no model of brnpa_nb"),
     settings("is of format 2", format=2), settings("is of format '1'", format="1"), settings("is of format -1", "silent", format=-1), settings("is of format True", "silent", format=True),
-    settings("holds no model", n_classes=...), settings("holds no model", backbone=...), settings("'head.weight' of shape (4, 24) where (5, 24)", n_classes=5), settings("n_classes must be", n_classes="4"), settings("but its configuration says 1000000000000 classes", "cryptic", n_classes=10**12),
-    settings("n_maps must be", n_maps="3"), settings("cannot be built", "cryptic", backbone=5), settings("timm knows no network", backbone="nope"), settings("lacks 'backbone.network.conv1.weight'", backbone="resnet18"),
-    settings("output_stride must be one of", output_stride=5), settings("pooling must be", pooling="x"), settings("mean must be three finite numbers", "cryptic", mean=[1]), settings("mean must be three finite numbers", "silent", mean=[9e9, 9e9, 9e9]), settings("std must be three finite numbers", "silent", std=[-1, 1, 1]),
+    settings("holds no model", n_classes=...), settings("holds no model", backbone=...), settings("'head.weight' of shape (4, 24) where (5, 24)", n_classes=5), settings("n_classes must be", n_classes="4"), settings("cannot be right: n_classes is '1000000000000'", "cryptic", n_classes=10**12),
+    settings("n_maps must be", n_maps="3"), settings("cannot be right: backbone is '5'", "cryptic", backbone=5), settings("timm knows no network", backbone="nope"), settings("lacks 'backbone.network.conv1.weight'", backbone="resnet18"),
+    settings("output_stride must be one of", output_stride=5), settings("pooling must be", pooling="x"), settings("cannot be right: mean is", "cryptic", mean=[1]), settings("cannot be right: mean is", "silent", mean=[9e9, 9e9, 9e9]), settings("cannot be right: std is", "silent", std=[-1, 1, 1]),
     settings("classes must be 4 different names", "silent", classes=["a", "b"]), settings("classes must be 4 different names", "silent", classes=["a", "a", "b", "c"]), settings("refine must be True or False", "silent", refine="no"), settings("dropout must be", dropout=9),
-    settings("asks for 'checkpoint_path' in network_args", "crash", network_args=TINY | {"checkpoint_path": "/etc/hostname"}), settings("asks for 'pretrained' in network_args", network_args=TINY | {"pretrained": True}), settings("cannot be built", network_args=TINY | {"nope": 1}), settings("cannot be built", network_args="x"),
+    settings("cannot be right: network_args is", "crash", network_args=TINY | {"checkpoint_path": "/etc/hostname"}), settings("cannot be right: network_args is", network_args=TINY | {"pretrained": True}), settings("cannot be built", network_args=TINY | {"nope": 1}), settings("network_args must be a table of names and values", network_args="x"),
     Row("checkpoints", "settings that nobody knows are passed over", lambda folder: load_model(rewritten(folder, {"colour": "red"})), check=as_saved),
     # Tensors.
     tensors("NaN in the head", poison("head.weight"), "NaN or infinite values in 'head.weight'", "silent"),
@@ -221,7 +221,7 @@ ROWS: list[Row] = [
     Row("checkpoints", "a model on the device meta, saved", lambda folder: save_model(made.named().to("meta"), folder / "out/m.safetensors"), "is on the device meta", first="cryptic"),
     # Maps.
     Row("checkpoints", "maps without their seeds", spoilt_maps(lambda held: held.pop("seeds")), "holds no ranked maps"),
-    Row("checkpoints", "maps with the weights of one photograph less", spoilt_maps(lambda held: held.update(weights=held["weights"][:1].clone())), "the similarity of ranked maps", first="silent"),
+    Row("checkpoints", "maps with the weights of one photograph less", spoilt_maps(lambda held: held.update(weights=held["weights"][:1].clone())), "the maps do not fit together", first="silent"),
     Row("checkpoints", "maps with seeds outside the grid", spoilt_maps(lambda held: held["seeds"].fill_(99)), "seeds", first="silent"),
     # Going on with training.
     Row("checkpoints", "a state that is cut", resumed(cut_state), "not a whole safetensors file"),

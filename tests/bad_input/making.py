@@ -118,7 +118,7 @@ def each_is_its_own(maps: MapStore, **how: Any) -> int:
     kept = maps[numbers]
     apart = torch.cdist(*(torch.cat([m.similarity.flatten(1), (m.activity / m.activity.flatten(1).amax(1)[:, None, None]).flatten(1)], 1) for m in (kept, wanted)))
     for k, (i, row) in enumerate(zip(numbers, table)):
-        assert row["photograph"] == name_text(os.fsencode(os.path.relpath(maps.path(i), maps.plan["root"]))), (row["photograph"], maps.path(i))
+        assert row["photograph"].removeprefix("'") == name_text(os.fsencode(os.path.relpath(maps.path(i), maps.plan["root"]))), (row["photograph"], maps.path(i))
         assert apart[k, k] < .02 and apart[k, k] <= apart[k].min() + 1e-6, f"row {i} has the maps of another photograph than {maps.path(i)}: {apart[k].tolist()}"
         assert row["prediction"] == network().classes[int(logits[k].argmax())]
     return len(numbers)
