@@ -21,13 +21,13 @@ import torch
 from torch import Tensor
 
 from .checkpoints import FORMULA, read_checkpoint, save_checkpoint, weights_checksum
-from .data.files import _place
+from .data.files import _place, as_text, name_text
 from .data.photos import Photo, Photos, _ahead, _check_on_error, file_checksum, find_photos, to_original
 from .evidence.localisation import peaks
 from .grouping import Groups
 from .models import AttentionModel, create_model, describe
 from .ranking import RankedMaps, activity_shares, check_groups, composite, display_maps, linear_layer, rank_logits
-from .shards import MapStore, as_text, check_facts, make_plan, name_text, open_maps, pack_groups, shard_fault, write_shard
+from .shards import MapStore, check_facts, make_plan, open_maps, pack_groups, shard_fault, write_shard
 from .training import on_processors
 from .views.figures import overlay, to_pil
 from .views.report import code, html_report, picture, section, table

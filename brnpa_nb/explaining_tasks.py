@@ -19,13 +19,12 @@ from .checkpoints import csv_table, read_checkpoint, save_checkpoint, weights_ch
 from .data.birds import Birds
 from .data.episodes import EpisodeSampler, split_episode
 from .data.identities import Name, parse_name
-from .data.files import _place
+from .data.files import _place, as_text
 from .data.photos import ClassFolder, PhotoBatch, Photos, class_name, file_checksum, find_photos, load_photos, photo_batches
 from .demo import shipped
 from .explaining import save_maps, short_stem
 from .models import AttentionModel, describe
 from .ranking import RankedMaps
-from .shards import as_text
 from .tasks.decisions import Decision, embedding_of, rank_vectors
 from .tasks.fewshot import FewShotDecision, explain_episode
 from .tasks.reid import MatchDecision, explain_match, split_queries

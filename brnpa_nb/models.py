@@ -307,9 +307,6 @@ def _load_matching(
     model.load_state_dict(given, strict=False)
 
 # %% ../nbs/03_models.ipynb #840d2918
-_NEVER = ("checkpoint_path", "pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "cache_dir")   # of timm.create_model: a file of ours never asks for them
-
-
 def save_model(
     model: AttentionModel,  # any
     path: str | Path,       # ends in .safetensors: one file; else a folder with model.safetensors and a model card
@@ -340,9 +337,10 @@ def config_of(
         except ValueError as error: raise ValueError(f"{start.path} has a configuration that cannot be right: {error}; save it again, or take another file") from error
         checks = {**{k: type(v) in _KINDS[k] for k, v in config.items()}, "image_size": type(made.image_size) in _KINDS["image_size"] and 0 < (made.image_size or 1) <= LARGEST_SIDE,
                   "n_classes": made.n_classes <= max(20_000, shape[0]), "n_maps": made.n_maps <= max(64, shape[-1]), "mean": _three(made.mean, -1e3), "std": _three(made.std, 1e-6),
-                  "backbone": made.backbone is None or re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,200}", str(made.backbone))}
+                  "backbone": type(made.backbone) in _KINDS["backbone"] and (made.backbone is None or re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,200}", made.backbone))}
         odd = next((k for k, good in checks.items() if not good), None) or (None if _moderate(made, sum(t.numel() for t in start.tensors.values())) else "network_args")
         if odd is None: return made
+    if loads := sorted(_LOADING & set(a if isinstance(a := config.get("network_args"), dict) else ())): raise ValueError(f"{start.path} asks for {loads[0]!r} in network_args, which would read or fetch other files; load only files that you trust, and save the model again without it")
     hint = "its network is on the Hub, and a file fetches nothing: pass backbone=create_backbone(that name)" if odd == "backbone" and str(config.get(odd)).startswith(("hf-hub:", "hf_hub:")) else "save it again, or take another file"
     raise ValueError(f"{start.path} has a configuration that cannot be right: {odd} is {str(config.get(odd))[:80]!r}; {hint}")
 
@@ -350,10 +348,13 @@ def config_of(
 def _three(values: Any, low: float) -> bool: return values is None or (isinstance(values, list) and len(values) == 3 and all(type(v) in (int, float) and low <= v <= 1e3 for v in values))
 
 
+_LOADING = {*LOADING, "pretrained"}
+
+
 def _moderate(config: ModelConfig, numbers: int) -> bool:
     "Whether the network's options are plain, load nothing, and make a network not much larger than the file: tried without memory."
     args: dict[str, Any] = config.network_args or {}
-    if set(args) & set(LOADING) or config.backbone is None or not args: return not args or not set(args) & set(LOADING)
+    if set(args) & _LOADING or config.backbone is None or not args: return not args or not set(args) & _LOADING
     try:
         with torch.device("meta"): made = _named_network(config.backbone, False, config.image_size, args)
     except Exception: return True                                        # `create_model` will say what is wrong
@@ -374,9 +375,6 @@ def load_model(
     if not {"backbone", "n_classes"} <= start.config.keys(): raise ValueError(f"{start.path} holds no model of brnpa_nb; for weights of a bare network use create_model(name, weights=…)")
     config = vars(config_of(start))
     if config["backbone"] is None and backbone is None: raise ValueError(f"{start.path} was saved from a module of its author's own; pass that module as backbone=create_backbone(module, …)")
-    head = start.tensors.get("head.weight")
-    if head is not None and head.ndim == 2 and isinstance(config["n_classes"], int) and config["n_classes"] > 1000 + 100 * len(head): raise ValueError(f"{start.path} has 'head.weight' of shape {tuple(head.shape)}, but its configuration says {config['n_classes']!r} classes; save the model again")
-    if odd := [k for k in config.get("network_args") or {} if k in _NEVER]: raise ValueError(f"{start.path} asks for {odd[0]!r} in network_args, which would read or fetch other files; load only files that you trust, and save the model again without it")
     try: model = create_model(**(config | {"backbone": backbone or config["backbone"]}))
     except (TypeError, AttributeError, LookupError, RuntimeError, MemoryError) as error: raise ValueError(f"{start.path} has a configuration that cannot be built ({_line(error)}); save the model again") from error
     check_fit(model.state_dict(), start.tensors, str(start.path))

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from .checkpoints import write_atomically
+from .data.files import as_text
 from .data.photos import Photo, Photos, file_checksum
 from .grouping import Groups
 from .ranking import RankedMaps, check_groups
@@ -25,9 +26,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 # %% auto #0
-__all__ = ['FORMAT', 'to_half', 'from_half', 'pack_groups', 'unpack_groups', 'shard_path', 'common_root', 'name_text', 'as_text',
-           'make_plan', 'read_plan', 'check_facts', 'plan_checksum', 'write_shard', 'shard_fault', 'MapStore',
-           'open_maps']
+__all__ = ['FORMAT', 'to_half', 'from_half', 'pack_groups', 'unpack_groups', 'shard_path', 'common_root', 'make_plan',
+           'read_plan', 'check_facts', 'plan_checksum', 'write_shard', 'shard_fault', 'MapStore', 'open_maps']
 
 # %% ../nbs/05b_shards.ipynb #ea2435d4
 def to_half(
@@ -97,21 +97,6 @@ def common_root(
     except ValueError: root = ""                                             # on several drives
     cut = len(root.rstrip(os.sep)) + 1 if root else 0
     return root, [os.fsencode(p[cut:].replace(os.sep, "/")) for p in full]
-
-# %% ../nbs/05b_shards.ipynb #38077eb8
-def name_text(
-    name: bytes,  # from the list
-) -> str:         # printable
-    "A file name for people."
-    return name.decode("utf-8", "backslashreplace")
-
-
-def as_text(
-    words: str,  # a sentence or a name, perhaps with bytes of a file name in it that are no text
-) -> str:        # that any file and any screen can take
-    "The same words with escapes for what is no UTF-8; a table, a page and a terminal would each stop at it."
-    try: return name_text(words.encode("utf-8", "surrogateescape"))
-    except UnicodeEncodeError: return words.encode("utf-8", "backslashreplace").decode()
 
 # %% ../nbs/05b_shards.ipynb #fe3739d1
 def make_plan(

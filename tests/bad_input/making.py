@@ -22,7 +22,8 @@ from PIL import Image
 from brnpa_nb.data.photos import Photos, read_photo
 from brnpa_nb.explaining import Explained, explain_photos
 from brnpa_nb.models import AttentionModel, create_model, save_model
-from brnpa_nb.shards import MapStore, name_text, open_maps
+from brnpa_nb.data.files import name_text
+from brnpa_nb.shards import MapStore, open_maps
 from tests.bad_input import SENTENCE, Said, brnpa
 
 SIDE = 32
