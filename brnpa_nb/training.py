@@ -159,6 +159,7 @@ def evaluate(
     Raises `ValueError` for an empty data set and for labels that are no classes of the model.
     """
     data = _Augmented(data, None, 0)                                           # checks labels
+    if not len(data): raise ValueError("there is nothing to evaluate: the data set is empty")
     accelerator = _accelerator(precision)
     loader = accelerator.prepare(DataLoader(data, batch_size, num_workers=workers, worker_init_fn=deaf))
     rows = []
@@ -167,7 +168,6 @@ def evaluate(
             for images, labels in read:
                 with accelerator.autocast(): logits = model(images)
                 rows.append([t.cpu() for t in accelerator.gather_for_metrics((logits.float(), labels))])
-    if not rows: raise ValueError("there is nothing to evaluate: the data set is empty")
     logits, labels = (torch.cat(column) for column in zip(*rows))
     as_targets(labels, logits)
     if logits.isnan().any(): raise ValueError(f"the model gives NaN for {int(logits.isnan().any(1).sum())} of {len(logits)} pictures, so that no class can be told; look at its weights and at the pictures")

@@ -3,6 +3,7 @@ import warnings
 
 UPSTREAM: dict[str, str] = {          # a filter as Python's -W takes it (action:message:category:module) → why nothing can be done here
     "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning": "NumPy about torch.Tensor, wherever matplotlib is given a tensor",
+    "ignore:__array_wrap__ must accept context and return_scalar:DeprecationWarning": "the same",
 }
 
 

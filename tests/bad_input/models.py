@@ -191,10 +191,10 @@ def tokens(prefix: int, stated: bool) -> None:
 
 def registers() -> None:
     "A ViT of timm with a class token and four registers: the grid is the patches, and contributions are exact."
-    model = create_model("vit_small_patch16_dinov3", 4, output_stride=None, image_size=64, network_args={"depth": 1, "embed_dim": 48, "num_heads": 3})
+    model = create_model("vit_small_patch14_reg4_dinov2", 4, output_stride=None, image_size=56, network_args={"depth": 1, "embed_dim": 48, "num_heads": 3})
     assert model.backbone.network.num_prefix_tokens == 5
-    exact(model.eval(), made.photographs(2, 64, 64), 1e-4)
-    assert explain(model, made.photographs(2, 64, 64)).grid == (4, 4)
+    exact(model.eval(), made.photographs(2, 56, 56), 1e-4)
+    assert explain(model, made.photographs(2, 56, 56)).grid == (4, 4)
 
 
 ROWS: list[Row] = [

@@ -9,6 +9,7 @@ from pathlib import Path
 from unittest import mock
 
 import numpy as np
+import PIL
 import torch
 from PIL import Image
 
@@ -437,7 +438,7 @@ ROWS: list[Row] = [
     row("a TIFF of several pages", frames("x.tif")),
     row("an animated WebP", frames("x.webp", lossless=True)),
     row("an animated PNG", frames("x.png")),
-    row("a second picture inside a JPEG", frames("x.jpg", 2, format="MPO", quality=97, subsampling=0)),
+    *([row("a second picture inside a JPEG", frames("x.jpg", 2, format="MPO", quality=97, subsampling=0))] if int(PIL.__version__.split(".")[0]) >= 12 else []),     # older Pillows write such a file wrong
     row("1 x 1", extreme(1, 1)),
     row("1 x 4000", extreme(1, 4000)),
     row("4000 x 1", extreme(4000, 1)),
