@@ -409,7 +409,7 @@ def short_stem(
     path: str | Path,  # of a photograph
 ) -> str:              # at most 80 bytes: a name may have 255, and others come before and behind
     "A file's name without its suffix, to be part of another name."
-    return os.fsencode(Path(path).stem)[:80].decode("utf-8", "ignore")
+    return os.fsdecode(os.fsencode(Path(path).stem)[:80].decode("utf-8", "ignore").encode())      # in the locale's own spelling, or no file can be made
 
 # %% ../nbs/06_explaining.ipynb #57949ea3
 def _page(done: Explained, strips: Sequence[tuple[dict[str, Any], Path]], plan: dict[str, Any]) -> Path:

@@ -288,7 +288,7 @@ def _full_precision(
 ) -> contextlib.AbstractContextManager:
     "Switch autocast off around the matrix products: it would round similarities to half precision."
     kind = features.device.type
-    return torch.autocast(kind, enabled=False) if torch.amp.is_autocast_available(kind) else contextlib.nullcontext()
+    return torch.autocast(kind, enabled=False) if kind in ("cpu", "cuda") or torch.amp.is_autocast_available(kind) else contextlib.nullcontext()
 
 # %% ../nbs/01_grouping.ipynb #9e55c2a5
 class Grouping(nn.Module):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -100,4 +101,5 @@ def in_a_process(do: Callable, *args: object, folder: Path = ROOT, timeout: floa
 def command(*args: str) -> None:
     "For `in_a_process`: the command `brnpa`, as `python -m brnpa_nb.cli` runs it."
     sys.argv = ["brnpa", *args]
+    warnings.filterwarnings("default", category=UserWarning)                 # our own, of photographs left out and the like, are for people
     runpy.run_module("brnpa_nb.cli", run_name="__main__", alter_sys=True)

@@ -260,6 +260,7 @@ TARGETS: dict[str, tuple[Callable[[World], Call], bool, int]] = {
 }
 
 LEFT_OUT = {
+    "ranking.check_groups": "of maps from files: the rows on checkpoints, and the parsers",
     "data.birds.colour_parts": "drawing: indices of its own parts", **{f"data.drawing.{n}": "drawing: takes the program's own numbers, never the user's" for n in ("smooth", "place", "ellipse", "relief", "expose", "leaf")},
     "data.episodes.some_classes": "takes a data set", "data.identities.open_identities": "takes a folder (the rows on folders)", "evidence.adaptive.refine_curves": "takes a function; through adaptive_area", "evidence.faithfulness.curve_ends": "takes what prepare gives; through the curves",
     "evidence.fingerprints.pixels_checksum": "takes a CaseBatch; through the benchmark's tests", "evidence.harness.in_batches": "takes a function; through every explainer", "evidence.harness.grid_and_logits": "for use inside `undisturbed`; through gradcam", "evidence.harness.grid_and_slope": "for use inside `undisturbed`; through gradcam",
