@@ -172,7 +172,7 @@ def test_layercam_xgradcam_finercam_by_hand(resnet, photos):
     def contrast(logits, targets):
         total = 0
         for row, t in zip(logits, targets):
-            near = sorted((c for c in range(5) if c != t), key=lambda c: abs(float(row[c] - row[t])))[:2]
+            near = sorted((c for c in range(5) if c != t), key=lambda c: abs(float((row[c] - row[t]).detach())))[:2]
             total = total + row[t] - .5 * row[near].mean()
         return total
     grid, slope, _ = grid_and_slope(resnet, photos, classes, contrast)
