@@ -1,5 +1,6 @@
 """The rules of the house that a program can check."""
 import ast
+import functools
 import json
 import re
 import statistics
@@ -58,6 +59,7 @@ def _run(statements):
         elif not isinstance(s, ast.FunctionDef | ast.ClassDef | ast.If | ast.Try): yield from (n for n in ast.walk(s) if isinstance(n, ast.Call))
 
 
+@functools.cache
 def _returning_pictures():
     "Names of the package's functions that give a figure or a picture."
     return {node.name for p in MODULES for node in ast.parse(p.read_text(encoding="utf-8")).body
