@@ -69,10 +69,10 @@ def _explainable(args: argparse.Namespace) -> tuple[AttentionModel, bool, list[s
 
     if args.weights is None: raise ValueError("say which weights: --weights pretrained (timm downloads them), --weights FILE, or --weights random")
     if args.weights not in ("pretrained", "random") and "n_classes" in read_checkpoint(args.weights).config:
-        if args.model or args.output_stride or args.ranks: raise ValueError(f"{args.weights} holds a whole model with its own network, stride and ranks; leave out --model, --output-stride and --ranks")
+        if any(given is not None for given in (args.model, args.output_stride, args.ranks)): raise ValueError(f"{args.weights} holds a whole model with its own network, stride and ranks; leave out --model, --output-stride and --ranks")
         return load_model(args.weights), True, None
     if not args.model: raise ValueError(f"{args.weights} are the weights of a bare network; say which one with --model, resnet50 for instance")
-    how = {"n_maps": args.ranks or 3, "output_stride": args.output_stride or 32, "resolution": args.resolution, "image_size": args.size}
+    how = {"n_maps": 3 if args.ranks is None else args.ranks, "output_stride": 32 if args.output_stride is None else args.output_stride, "resolution": args.resolution, "image_size": args.size}
     if args.weights == "random": return untrained(args.model, args.seed, **how), False, None
     try: model = create_model(args.model, None, weights=args.weights, **how)
     except NoClassifier: return create_model(args.model, 1, weights=args.weights, **how), False, None
@@ -212,7 +212,7 @@ def train(args: argparse.Namespace) -> None:
     side = 96 if own else max(args.size or SIZES[args.task])
     network = BIRD_NETWORK if own and not args.model else {"backbone": args.model or name, "image_size": side}
     torch.manual_seed(args.seed)
-    model = create_model(**network, n_classes=len(job.classes), n_maps=args.ranks, output_stride=args.output_stride or (32 if own else stride), resolution=args.resolution, pooling=args.pooling,
+    model = create_model(**network, n_classes=len(job.classes), n_maps=args.ranks, output_stride=args.output_stride if args.output_stride is not None else 32 if own else stride, resolution=args.resolution, pooling=args.pooling,
                          weights=args.weights, dropout=args.dropout, classes=job.classes, **(job.network | ({"combine": args.combine} if args.combine else {})))
     _report(args, _train(args, model, job, job.loss, job.order and job.order(args.batch_size)))
 

@@ -315,7 +315,7 @@ def explain_photos(
     Every file is written whole or not at all; the same input gives the same files. Memory does not grow with the number of photographs.
     Raises `FileNotFoundError` or `ValueError` where there is nothing to explain, or where `out` holds maps of something else; `BlockingIOError` where another run writes into it.
     """
-    _check_how(batch_size, crop, on_error)
+    _check_how(batch_size, crop, on_error, threads)
     out = _place(out)
     if (out / "contributions").is_dir(): raise ValueError(f"{out} holds the results of another task; take another folder")
     here, names = processes(), (list(classes or model.classes) if head else None)
@@ -340,9 +340,10 @@ def _prepare(out: Path, restart: bool) -> None:
     if restart: _forget_shown(out)
 
 # %% ../nbs/06_explaining.ipynb #76d3372c
-def _check_how(batch_size: int, crop: str, on_error: str) -> None:
+def _check_how(batch_size: int, crop: str, on_error: str, threads: int) -> None:
     "Raise `ValueError` for settings that make no sense, before anything is written."
     if batch_size < 1: raise ValueError(f"batch_size is {batch_size}; expected at least 1")
+    if threads < 1: raise ValueError(f"{threads} threads (--workers) would read photographs; expected at least 1")
     if crop not in ("center", "squash"): raise ValueError(f"crop is {crop!r}; expected 'center' or 'squash'")
     _check_on_error(on_error)
 

@@ -107,6 +107,8 @@ ROWS: list[Row] = [
     refused("fitting for −1 steps", lambda: cosine_linear(embeddings, labels, embeddings, steps=-1), "steps and lr of at least 0", "silent"), refused("fitting at a rate that is NaN", lambda: cosine_linear(embeddings, labels, embeddings, lr=NAN), "steps and lr of at least 0", "silent"),
     refused("tasks of more classes than there are", lambda: episode_accuracy(embeddings, labels, way=9, shot=1, query=1, episodes=5), "9"), refused("no tasks", lambda: episode_accuracy(embeddings, labels, 2, 1, 1, 0), "an interval needs 2 tasks"),
     # The command line.
+    command("0 ranks, of a network by name", "n_maps must be", "--ranks", 0, first="silent"), command("stride 0, of a network by name", "output_stride must be", "--output-stride", 0, first="silent"),
+    command("0 threads that read", "expected at least 1", "--workers", 0, first="cryptic"), command("-1 threads that read", "expected at least 1", "--workers", -1, first="cryptic"),
     command("--ranks two", "invalid int value: 'two'", "--ranks", "two"), command("--ranks -1", "n_maps must be", "--ranks", "-1"),
     command("--size 96x", "found '96x'", "--size", "96x"), command("--size -1", "found '-1'", "--size", "-1"), command("--size 0", "found '0'", "--size", "0"),
     command("--output-stride 5", "output_stride must be one of", "--output-stride", "5"), command("--batch-size 0", "batch_size is 0", "--batch-size", "0"), command("--seed x", "invalid int value", "--seed", "x"),
