@@ -55,7 +55,7 @@ def can_unshare(*flags: str) -> bool:
     return bool(shutil.which("unshare")) and subprocess.run(["unshare", *flags, "true"], capture_output=True).returncode == 0
 
 
-ALL_AT_ONCE = Circumstance(STRICT_C, drop=("HOME", "USER", "LOGNAME", "XDG_CACHE_HOME", "DISPLAY", "WAYLAND_DISPLAY", "MPLBACKEND"), python=("-O",), probe=("--offline",), folder="my pictures")
+ALL_AT_ONCE = Circumstance(STRICT_C, drop=("HOME", "USER", "LOGNAME", "XDG_CACHE_HOME", "DISPLAY", "WAYLAND_DISPLAY", "MPLBACKEND"), python=() if torch.__version__.startswith("2.6.") else ("-O",), probe=("--offline",), folder="my pictures")      # torch 2.6 itself does not import under -O
 
 
 def why_not(name: str) -> str:
