@@ -1,4 +1,5 @@
 """Warnings are errors in every test, notebook and command, but for these: others' own, each with its reason."""
+import builtins
 import warnings
 
 UPSTREAM: dict[str, str] = {          # a filter as Python's -W takes it (action:message:category:module) → why nothing can be done here
@@ -14,9 +15,7 @@ def filters() -> list[str]:
 
 def strict() -> None:
     "Set them in this process."
-    import re
     warnings.simplefilter("error")
     for line in UPSTREAM:
         action, message, category, *module = line.split(":")
-        kind = getattr(__import__("builtins"), category) if "." not in category else getattr(__import__(category.rpartition(".")[0], fromlist=["_"]), category.rpartition(".")[2])
-        warnings.filterwarnings(action, re.escape(message), kind, re.escape(module[0]) if module else "")
+        warnings.filterwarnings(action, message, getattr(builtins, category), module[0] if module else "")

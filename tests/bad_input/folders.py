@@ -1,4 +1,5 @@
 """Bad input: folders of data and of results."""
+import json
 import os
 import shutil
 from pathlib import Path
@@ -382,7 +383,7 @@ def here(folder):
     pictures(folder / "photos", ["a.png", "b.png"])
     was = os.getcwd()
     os.chdir(folder / "photos")
-    try: return [__import__("json").loads(brnpa("explain", ".", "--weights", model_file(folder), "--quiet", "--json"))["photographs"] for _ in range(2)]
+    try: return [json.loads(brnpa("explain", ".", "--weights", model_file(folder), "--quiet", "--json"))["photographs"] for _ in range(2)]
     finally: os.chdir(was)
 
 

@@ -37,6 +37,7 @@ AGAIN = "run the same command again to go on"
 def read_everything(out: Path) -> None:
     "Go over a folder as readers do; AssertionError for anything that lies there and cannot be read."
     from PIL import Image
+    from pyarrow.parquet import read_table
     from safetensors import safe_open
 
     from brnpa_nb.checkpoints import read_checkpoint
@@ -59,7 +60,7 @@ def read_everything(out: Path) -> None:
                     assert text.endswith("\n") and len({len(r) for r in rows}) == 1
                 case ".html": assert path.read_text().rstrip().endswith("</html>")
                 case ".png" | ".jpg": Image.open(path).load()
-                case ".parquet": __import__("pyarrow.parquet").parquet.read_table(path)
+                case ".parquet": read_table(path)
                 case other: raise AssertionError(f"a file of an unknown kind, {other}")
         except Exception as error: raise AssertionError(f"{path.relative_to(out)} cannot be read: {type(error).__name__}: {error}") from error
     if (out / "plan.json").exists():

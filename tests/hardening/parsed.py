@@ -21,7 +21,7 @@ from torch import nn
 from brnpa_nb import shards
 from brnpa_nb.backbones import create_backbone
 from brnpa_nb.checkpoints import read_checkpoint, save_checkpoint
-from brnpa_nb.cli import _pixels
+from brnpa_nb.arguments import _pixels
 from brnpa_nb.comparing import chosen_explainers
 from brnpa_nb.data import downloads, episodes, finegrained, identities
 from brnpa_nb.data.identity_lookalikes import msmt17_lookalike
@@ -175,13 +175,13 @@ def state_parsers(folder: Path) -> list[Parser]:
     recipe, optimizer, out = Recipe(3), None, folder / "run"
     optimizer = fresh()
     model(torch.rand(2, 3, 16, 16)).sum().backward(); optimizer.step()
-    _keep(out, model, optimizer, recipe, History([{"epoch": k, "train_loss": 1., "train_accuracy": .5, "seconds": .1, "valid_loss": 1., "valid_accuracy": .5} for k in (1, 2)]))
+    _keep(out, model, optimizer, recipe, {}, History([{"epoch": k, "train_loss": 1., "train_accuracy": .5, "seconds": .1, "valid_loss": 1., "valid_accuracy": .5} for k in (1, 2)]))
     state, before = out / "state.safetensors", {k: v.clone() for k, v in model.state_dict().items()}
     file = state.read_bytes()
     def read() -> None:
         model.load_state_dict(before)
         optimizer = fresh()
-        try: history = _restore(state, model, optimizer, recipe)
+        try: history = _restore(state, model, optimizer, recipe, {})
         except Exception:
             assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items()) and not optimizer.state, "refused, but something was changed"
             raise
