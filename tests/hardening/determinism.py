@@ -19,7 +19,6 @@ PAIRS = {
     "training with checkpointing and without": (TRAIN, [*TRAIN, "--checkpointing"]),
     "few-shot training, twice": (["train", "birds", "--task", "fewshot", "--pictures", "128", "--epochs", "1", "--quiet", "--json"],) * 2,
     "explaining, 1 and 2 workers": (["explain", "{data}", "--weights", "{student}", "--size", "96", "--quiet", "--workers", "1"], ["explain", "{data}", "--weights", "{student}", "--size", "96", "--quiet", "--workers", "2"]),
-    "explaining, shards of 4 and of 1,000": (["explain", "{data}", "--weights", "{student}", "--size", "96", "--quiet", "--shard-size", "4"], ["explain", "{data}", "--weights", "{student}", "--size", "96", "--quiet"]),
     "comparing, twice": (["compare", "birds", "--pictures", "8", "--explainers", "brnpa", "gradcam", "--metrics", "DAUC", "energy", "--steps", "6", "--quiet"],) * 2,
 }
 
