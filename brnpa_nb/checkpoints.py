@@ -15,6 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -42,9 +43,11 @@ def save_checkpoint(
     if empty := [k for k, v in tensors.items() if v.is_meta]: raise ValueError(f"{empty[0]!r} is on the device meta and has no values that could be saved; move the model with to_empty() and give it weights first")
     text = json.dumps({"format": FORMAT, "package": brnpa_nb.__version__, **config})
     plain: dict[str, Tensor] = {}
-    for k, v in tensors.items():
-        flat = v.detach().cpu().contiguous()
-        plain[k] = flat.clone() if any(flat.untyped_storage().data_ptr() == o.untyped_storage().data_ptr() for o in plain.values()) else flat    # tied weights are written twice
+    for k, v in tensors.items(): plain[k] = v.detach().cpu().contiguous()
+    seen: set[int] = set()
+    for k, v in plain.items():
+        if (place := v.untyped_storage().data_ptr()) in seen: plain[k] = v.clone()                                         # tied weights are written twice
+        seen.add(place)
     return write_atomically(path, _in_order(save(plain, {"format": "pt", KEY: text, SEAL: _seal(plain, text)})))
 
 
@@ -57,11 +60,16 @@ def _in_order(data: bytes) -> bytes:
     return len(header).to_bytes(8, "little") + header + data[start:]
 
 
+def _raw_bytes(value: Tensor) -> np.ndarray:
+    "The bytes of a tensor's values in their order, on the CPU."
+    flat = value.detach().cpu().contiguous().flatten()
+    return flat.as_strided(flat.shape, (1,)).view(torch.uint8).numpy()               # a single number may have any stride
+
+
 def _add(digest: Any, name: str, value: Tensor) -> None:
     "Name, shape, type and values of a tensor into a digest."
     digest.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
-    flat = value.detach().cpu().contiguous().flatten()
-    digest.update(flat.as_strided(flat.shape, (1,)).view(torch.uint8).numpy())       # a single number may have any stride
+    digest.update(_raw_bytes(value))
 
 
 def _seal(tensors: Mapping[str, Tensor], text: str) -> str:

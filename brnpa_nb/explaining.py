@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 # %% auto #0
 __all__ = ['PRECISIONS', 'SHOWN', 'imagenet_names', 'save_maps', 'load_maps', 'strip', 'save_jpeg', 'describe_photos',
-           'explainer', 'Processes', 'processes', 'untrained', 'Explained', 'explain_photos', 'short_stem']
+           'explainer', 'Processes', 'processes', 'untrained', 'Explained', 'explain_photos', 'numbered']
 
 # %% ../nbs/06_explaining.ipynb #b8ca8729
 def imagenet_names() -> list[str]:  # 1000 names, in the order of the classes
@@ -353,7 +353,7 @@ def _forget_shown(out: Path) -> None:
     try: old = open_maps(out)
     except (OSError, ValueError): return
     names = [name for k in range(old.n_shards) for name in old.names(k)]
-    drawn, own = {f"{i:05d}_{short_stem(os.fsdecode(name))}.jpg" for i, name in enumerate(names)}, {old.where(name).resolve() for name in names}
+    drawn, own = {f"{numbered(i, os.fsdecode(name))}.jpg" for i, name in enumerate(names)}, {old.where(name).resolve() for name in names}
     for path in (*(out / name for name in ("index.html", "table.csv", "skipped.csv")), *(p for p in out.glob("pictures/[0-9]*_*.jpg") if p.name in drawn and p.resolve() not in own)): path.unlink(missing_ok=True)
 
 # %% ../nbs/06_explaining.ipynb #c67e1620
@@ -403,14 +403,15 @@ def _draw(store: MapStore, i: int, row: dict[str, Any]) -> Path | None:
     photo, trouble = store.photograph(i)
     if photo is None or trouble: warnings.warn(f"no picture: {trouble}", stacklevel=3); return None
     label = f"{row['prediction']} {100 * row['probability']:.0f} %" if "prediction" in row else photo.path.stem
-    return save_jpeg(strip(store[i], photo.image, label), store.folder / "pictures" / f"{i:05d}_{short_stem(photo.path)}.jpg")
+    return save_jpeg(strip(store[i], photo.image, label), store.folder / "pictures" / f"{numbered(i, photo.path)}.jpg")
 
 
-def short_stem(
-    path: str | Path,  # of a photograph
-) -> str:              # at most 80 bytes: a name may have 255, and others come before and behind
-    "A file's name without its suffix, to be part of another name."
-    return os.fsdecode(os.fsencode(Path(path).stem)[:80].decode("utf-8", "ignore").encode())      # in the locale's own spelling, or no file can be made
+def numbered(
+    number: int,       # of the photograph
+    path: str | Path,  # of the photograph
+) -> str:              # at most 80 bytes of its name: it may have 255, and others come before and behind
+    "What the files about a photograph are called, without their suffix."
+    return f"{number:05d}_" + os.fsdecode(os.fsencode(Path(path).stem)[:80].decode("utf-8", "ignore").encode())      # in the locale's own spelling, or no file can be made
 
 # %% ../nbs/06_explaining.ipynb #57949ea3
 def _page(done: Explained, strips: Sequence[tuple[dict[str, Any], Path]], plan: dict[str, Any]) -> Path:

@@ -22,7 +22,7 @@ from .data.identities import Name, parse_name
 from .data.files import _place, as_text
 from .data.photos import ClassFolder, PhotoBatch, Photos, class_name, file_checksum, find_photos, load_photos, photo_batches
 from .demo import shipped
-from .explaining import save_maps, short_stem
+from .explaining import numbered, save_maps
 from .models import AttentionModel, describe
 from .ranking import RankedMaps
 from .tasks.decisions import Decision, embedding_of, rank_vectors
@@ -101,7 +101,7 @@ def _told(name: str | Path) -> str: return " ".join(as_text(Path(name).name).spl
 
 def _key(done: ExplainedTask, name: str) -> str:
     "Name of a query's files: a number in front, since two photographs may have one name."
-    return f"{len(done.rows):05d}_{short_stem(name)}"
+    return numbered(len(done.rows), name)
 
 
 def _keep(done: ExplainedTask, name: str, key: str, maps: RankedMaps, decisions: Mapping[str, Decision], source: dict[str, Any], row: dict[str, Any]) -> None:

@@ -24,7 +24,7 @@ from .resolution import _line, evaluating
 
 # %% auto #0
 __all__ = ['LARGEST_SIDE', 'REPOSITORY', 'AveragePooling', 'BilinearAttention', 'ModelConfig', 'AttentionModel', 'neck_affine',
-           'folded_head', 'own_model', 'explain', 'describe', 'NoClassifier', 'create_model', 'start_head',
+           'folded_head', 'unwrapped', 'own_model', 'explain', 'describe', 'NoClassifier', 'create_model', 'start_head',
            'save_model', 'config_of', 'load_model', 'model_card']
 
 # %% ../nbs/03_models.ipynb #f23fe935
@@ -190,12 +190,19 @@ def folded_head(
     return _linear((weight * scale).flatten(1).detach(), bias.detach())
 
 # %% ../nbs/03_models.ipynb #5dede957
+def unwrapped(
+    model: nn.Module,     # perhaps inside DataParallel, DistributedDataParallel or torch.compile
+) -> nn.Module:           # the module itself
+    "What is inside the wrappers."
+    while isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel) or hasattr(model, "_orig_mod"): model = model._orig_mod if hasattr(model, "_orig_mod") else model.module   # type: ignore[assignment]
+    return model
+
+
 def own_model(
     model: Any,           # one of ours, perhaps inside DataParallel, DistributedDataParallel or torch.compile
 ) -> AttentionModel:      # the model itself
     "What is inside the wrappers. Raises `TypeError` for any other network."
-    inner = model
-    while isinstance(inner, nn.DataParallel | nn.parallel.DistributedDataParallel) or hasattr(inner, "_orig_mod"): inner = inner.module if not hasattr(inner, "_orig_mod") else inner._orig_mod
+    inner = unwrapped(model)
     if not isinstance(inner, AttentionModel): raise TypeError(f"this needs a model made by create_model or load_model, found a {type(inner).__name__}; wrap a network of your own with create_model(create_backbone(network), …), or explain it with evidence.explain_with")
     return inner
 
@@ -354,7 +361,8 @@ _LOADING = {*LOADING, "pretrained"}
 def _moderate(config: ModelConfig, numbers: int) -> bool:
     "Whether the network's options are plain, load nothing, and make a network not much larger than the file: tried without memory."
     args: dict[str, Any] = config.network_args or {}
-    if set(args) & _LOADING or config.backbone is None or not args: return not args or not set(args) & _LOADING
+    if set(args) & _LOADING: return False
+    if not args or config.backbone is None: return True
     try:
         with torch.device("meta"): made = _named_network(config.backbone, False, config.image_size, args)
     except Exception: return True                                        # `create_model` will say what is wrong

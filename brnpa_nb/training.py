@@ -342,9 +342,9 @@ def _keep(out: Path, model: AttentionModel, optimizer: Any, recipe: Recipe, abou
     "Write last, best (if it is) and, at the very end, the state: whatever happens in between, the state is whole."
     save_model(model, out / "last.safetensors")
     if history.best() is history.rows[-1]: save_model(model, out / "best.safetensors")
-    tensors = {f"model.{k}": v for k, v in model.state_dict().items()}
-    for i, entries in optimizer.state_dict()["state"].items(): tensors |= {f"optimizer.{i}.{k}": v for k, v in entries.items()}
-    save_checkpoint(out / "state.safetensors", tensors, {"recipe": asdict(recipe), "about": about, "history": history.rows, "optimizer": {str(i): name for i, name in enumerate(_names(model, optimizer)) if i in optimizer.state_dict()["state"]}})
+    tensors, noted = {f"model.{k}": v for k, v in model.state_dict().items()}, optimizer.state_dict()["state"]
+    for i, entries in noted.items(): tensors |= {f"optimizer.{i}.{k}": v for k, v in entries.items()}
+    save_checkpoint(out / "state.safetensors", tensors, {"recipe": asdict(recipe), "about": about, "history": history.rows, "optimizer": {str(i): name for i, name in enumerate(_names(model, optimizer)) if i in noted}})
 
 
 def _names(model: AttentionModel, optimizer: Any) -> list[str]:
@@ -358,8 +358,9 @@ def _restore(state: Path, model: AttentionModel, optimizer: torch.optim.Optimize
     kept = read_checkpoint(state)
     there, noted = kept.config.get("recipe"), kept.config.get("about")
     if not isinstance(there, dict): raise ValueError(f"{state} is no state of a training run: it lacks its recipe or its history; take another folder, or resume=False to start over")
-    was, now = {**(noted if isinstance(noted, dict) else {}), **there}, {**about, **asdict(recipe)}
-    changed = [k for k, v in now.items() if (k in was or k in asdict(recipe)) and (was.get(k) != v or isinstance(was.get(k), bool) is not isinstance(v, bool))]     # a state may be older than what is now noted
+    asked = asdict(recipe)
+    was, now = {**(noted if isinstance(noted, dict) else {}), **there}, {**about, **asked}
+    changed = [k for k, v in now.items() if (k in was or k in asked) and (was.get(k) != v or isinstance(was.get(k), bool) is not isinstance(v, bool))]     # a state may be older than what is now noted
     if changed: raise ValueError(f"{state.parent} holds a run with other settings ({', '.join(f'{k} {was.get(k)} → {now[k]}' for k in changed)}); take another folder, or resume=False (--restart) to start over")
     split = {name: {k.removeprefix(name): v for k, v in kept.tensors.items() if k.startswith(name)} for name in ("model.", "optimizer.")}
     check_fit(model.state_dict(), split["model."], state)

@@ -27,6 +27,7 @@ from torch import Tensor, nn
 
 import brnpa_nb
 from ..backbones import Backbone
+from ..checkpoints import _raw_bytes
 from .cases import CaseBatch
 
 # %% auto #0
@@ -37,9 +38,8 @@ def tensor_checksum(
     t: Tensor | np.ndarray,  # any type, shape and device
 ) -> str:                    # shape, type and 16 hexadecimal digits
     "SHA-256 over a tensor's bytes."
-    t = torch.as_tensor(t).detach().cpu().contiguous()
-    flat = t.flatten().as_strided((t.numel(),), (1,))                     # a single number may have any stride
-    return f"{tuple(t.shape)} {str(t.dtype).removeprefix('torch.')} {sha256(flat.view(torch.uint8).numpy().tobytes()).hexdigest()[:16]}"
+    t = torch.as_tensor(t)
+    return f"{tuple(t.shape)} {str(t.dtype).removeprefix('torch.')} {sha256(_raw_bytes(t).tobytes()).hexdigest()[:16]}"
 
 # %% ../../nbs/evidence/06c_fingerprints.ipynb #3d518cec
 _DISTRIBUTIONS = {"sklearn": "scikit-learn", "pytorch_grad_cam": "grad-cam", "cv2": "opencv-python", "PIL": "pillow"}

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ..backbones import _channels_first, _layout, _prefix_tokens, _what, check_photographs
-from ..models import AttentionModel
+from ..models import AttentionModel, unwrapped
 from ..ranking import Targets, as_targets
 from ..resolution import _line, evaluating
 
@@ -39,8 +39,7 @@ def as_module(
     model: Any,      # a module, compiled, replicated or neither, or a function (B, 3, H, W) → (B, K)
 ) -> nn.Module:      # the module itself as it was before `torch.compile` and `DataParallel`, or the function in one
     "Anything that gives logits, as a module. Raises `TypeError` for what cannot be called."
-    while isinstance(model, nn.Module) and (hasattr(model, "_orig_mod") or isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel)): model = getattr(model, "_orig_mod", None) or model.module
-    if isinstance(model, nn.Module): return model
+    if isinstance(model, nn.Module): return unwrapped(model)
     if not callable(model): raise TypeError(f"a model must be a module or a function from photographs to logits, found {_what(model)}; pass the network itself")
     return _Function(model)
 
@@ -176,13 +175,18 @@ def chosen(
     return as_targets(logits.argmax(1) if targets is None else targets, logits).to(images.device)
 
 
+def _check_logits(logits: Any, n: int) -> None:
+    "Raise `ValueError` for anything but float logits of n photographs."
+    if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != n or not logits.shape[1] or not logits.is_floating_point(): raise ValueError(f"a model must give float logits ({n}, K) for {n} photographs, found {_what(logits)}; wrap it in a function that does")
+
+
 def _logits(model: nn.Module, images: Tensor) -> Tensor:
     "Finite logits (B, K), or one sentence."
     try: logits = model(images)
     except RuntimeError as error:
         if isinstance(error, torch.cuda.OutOfMemoryError) or isinstance(model, AttentionModel): raise
         raise ValueError(f"{type(model).__name__} cannot take photographs of shape {tuple(images.shape)} and type {str(images.dtype).removeprefix('torch.')} ({_line(error)}); give others, or mend the network") from error
-    if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(images) or not logits.shape[1] or not logits.is_floating_point(): raise ValueError(f"a model must give float logits ({len(images)}, K) for {len(images)} photographs, found {_what(logits)}; wrap it in a function that does")
+    _check_logits(logits, len(images))
     if not logits.isfinite().all(): raise ValueError(f"{type(model).__name__} gives NaN or infinite logits, so no class can be told; check its weights and the photographs' range")
     return logits
 

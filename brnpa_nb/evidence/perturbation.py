@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .harness import as_module
+from .harness import _check_logits, as_module
 from ..models import AttentionModel
 from ..ranking import RankedMaps
 from ..resolution import evaluating
@@ -152,7 +152,7 @@ def _forwards(model: Model, copies: Callable[[Tensor], Tensor], queue: Tensor, t
     with evaluating(model) if isinstance(model, nn.Module) else torch.no_grad(), torch.autocast(queue.device.type, torch.bfloat16, enabled=precision == "bf16"), tqdm(total=len(queue), desc=what, unit="image", disable=not progress) as bar:
         for which in queue.split(batch_size):
             logits = model(copies(which) if kind is None else copies(which).to(kind))
-            if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(which) or not logits.shape[1] or not logits.is_floating_point(): raise ValueError(f"the model must give logits ({len(which)}, K) for {len(which)} images, found {tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__}")
+            _check_logits(logits, len(which))
             found.append(take(logits.float(), which))
             bar.update(len(which))
     return torch.cat(found)
