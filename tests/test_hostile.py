@@ -26,7 +26,7 @@ EXCEPTIONS = {
     ("tests/test_hostile.py", "torch.load"): "what must be refused, of a harmless kind",
     ("tests/test_birds.py", "pickle"): "pickles a data set of its own and reads it back, as a loader's worker does",
     ("tests/test_identities.py", "pickle"): "the same",
-    ("tutorials/07_can_you_trust_a_map.ipynb", "eval"): "the tutorial's own lines, which stand in the same cell",
+    ("tutorials/09_can_you_trust_a_map.ipynb", "eval"): "the tutorial's own lines, which stand in the same cell",
 }
 
 
