@@ -62,9 +62,14 @@ def parser(
     p.add_argument("name", help="cub, aircraft, cars, market1501, dukemtmc, msmt17 or cuhk03np")
     p.add_argument("folder", help="where to; gets a folder of that name")
     p.add_argument("--quiet", action="store_true", help="no progress bar")
-    p = command("tutorials", "Copy the tutorial notebooks into a folder.")
+    p = command("tutorials", "Copy the tutorial notebooks into a folder, with their pictures; exercises are open, with folded hints and solutions.")
     p.add_argument("folder", help="where to; made if need be")
     p.add_argument("--force", action="store_true", help="overwrite notebooks that are there")
+    p = command("course", "Write the tutorials for a class: the student's edition has stubs in place of solutions and no outputs, the instructor's has solutions, outputs, and the marks by which nbgrader makes assignments.")
+    p.add_argument("--student", metavar="DIR", help="where the student's edition goes; made if need be")
+    p.add_argument("--instructor", metavar="DIR", help="where the instructor's edition goes; made if need be")
+    p.add_argument("--no-solutions", action="store_true", help="leave the folded solutions out of the student's edition")
+    p.add_argument("--force", action="store_true", help="overwrite notebooks that are there, and whatever was written into them")
     return top
 
 # %% ../nbs/07e_arguments.ipynb #fd54b641

@@ -156,12 +156,12 @@ def write_files(
 
 
 def edition(
-    kind: str,              # "student" or "instructor"
+    kind: str,              # "student"; "reader", the same with outputs; "instructor"
     solutions: bool = True, # in the student's: fold them into the help
 ) -> Iterator[tuple[str, bytes]]: # file name, content
     "One edition of every tutorial. Raises `ValueError` for another kind."
-    if kind not in ("student", "instructor"): raise ValueError(f"there is a student's and an instructor's edition, found {kind!r}")
+    if kind not in ("student", "reader", "instructor"): raise ValueError(f"there is a student's, a reader's and an instructor's edition, found {kind!r}")
     for path in tutorial_files():
         nb = read_notebook(path)
-        made = student(nb, solutions) if kind == "student" else instructor(nb)
+        made = instructor(nb) if kind == "instructor" else student(nb, solutions, outputs=kind == "reader")
         yield path.name, (json.dumps(made, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode()

@@ -22,7 +22,7 @@ def seed(answer: Callable[[Tensor], int]) -> str:
     g = torch.Generator().manual_seed(4)
     for h, w in ((4, 4), (3, 5)):
         grid = torch.rand(h, w, generator=g)
-        grid[h - 2, w - 1] = 2
+        grid[h - 2, w - 1] = 2.5
         expect(ask(answer, grid), h * w - w - 1, f"the seed of a {h} × {w} grid")
     tie = torch.zeros(3, 3)
     tie[1, 0] = tie[2, 2] = 1

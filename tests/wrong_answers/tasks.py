@@ -1,0 +1,2 @@
+"""Wrong answers to the exercises whose checks are in `brnpa_nb.exercises.tasks`."""
+WRONG: dict = {}
