@@ -17,7 +17,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import brnpa_nb
 from .arguments import parser
 
 if TYPE_CHECKING:

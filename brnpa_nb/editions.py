@@ -139,7 +139,7 @@ def read_notebook(
     path: str | Path, # a notebook
 ) -> Notebook: # its JSON
     "A notebook as it stands in its file."
-    return json.loads(Path(path).read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+    return json.loads(Path(path).read_text(encoding="utf-8"))
 
 # %% ../nbs/07g_editions.ipynb #b9bde4fa
 def write_files(

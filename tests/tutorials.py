@@ -51,13 +51,14 @@ def _call(node: ast.AST) -> str: return ast.unparse(node.func) if isinstance(nod
 
 def widget_cells(cells: list[dict[str, Any]]) -> Iterator[int]:
     "Places of the cells whose value is a widget, as far as the source tells."
-    ours, held = set(), set()
+    ours: set[str] = set()
+    held: set[str] = set()
+    def is_widget(value: ast.AST) -> bool: return _call(value) in ours or bool(re.match(r"(ipywidgets|widgets)\.(VBox|HBox|interact|interactive|Stack|Tab)$", _call(value)))
     for i, cell in enumerate(cells):
         if cell["cell_type"] != "code": continue
         tree = ast.parse(re.sub(r"^(\s*)[%!].*$", r"\1pass", text(cell), flags=re.M))
         for n in ast.walk(tree):
             if isinstance(n, ast.ImportFrom) and (n.module or "").startswith("brnpa_nb.views"): ours |= {a.asname or a.name for a in n.names if a.name in SHOWING}
-        def is_widget(value: ast.AST) -> bool: return _call(value) in ours or bool(re.match(r"(ipywidgets|widgets)\.(VBox|HBox|interact|interactive|Stack|Tab)$", _call(value)))
         for n in tree.body:
             if isinstance(n, ast.Assign) and is_widget(n.value): held |= {ast.unparse(t) for t in n.targets}
         last = tree.body[-1] if tree.body else None
@@ -108,7 +109,7 @@ def _headings(cells: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def _seeing(cells: list[dict[str, Any]]) -> Iterator[str]:
-    told = lambda part, word: any(c["cell_type"] == "markdown" and word in text(c) for c in part)  # noqa: E731
+    def told(part: list[dict[str, Any]], word: str) -> bool: return any(c["cell_type"] == "markdown" and word in text(c) for c in part)
     for i in widget_cells(cells):
         if not told(cells[max(0, i - 5):i], "**Predict:**"): yield f"cell {i} shows a widget without a **Predict:** before it"
         if not told(cells[i + 1:i + 6], "*What to see:"): yield f"no *What to see:* after the widget of cell {i}"
