@@ -1,9 +1,11 @@
-"""Every tutorial, student's edition, in JupyterLab in a real browser: all cells run without an error, every widget answers when it is moved."""
+"""Tutorials, student's edition, in JupyterLab in a real browser: all cells run without an error, every widget answers when it is moved.
+
+One of each track here; `python -m tests.lab` visits all of them (tests/test_notebooks.py runs every cell of both editions without a browser)."""
 import json
 
 import pytest
 
-from brnpa_nb.editions import edition, tutorial_files
+from brnpa_nb.editions import edition
 from tests.lab import faults, opened_lab, visit
 
 
@@ -21,7 +23,7 @@ def opened():
     with opened_lab(dict(edition("student")) | BROKEN) as open_: yield open_
 
 
-@pytest.mark.parametrize("name", [p.name for p in tutorial_files()])
+@pytest.mark.parametrize("name", [n for n, _ in edition("student") if n[:2] in ("01", "04", "12")])
 def test_runs_and_moves(opened, name):
     found = visit(opened, name)
     assert not found["faults"] and found["run"] == found["cells"] > 10, found
