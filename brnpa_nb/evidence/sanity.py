@@ -30,6 +30,7 @@ def _pair(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     "Two stacks of maps in double precision, or one sentence."
     if a.ndim != 3 or a.shape != b.shape:
         raise ValueError(f"maps must be two tensors (B, h, w) of one shape, found {tuple(a.shape)} and {tuple(b.shape)}; explain both at one grid, or resize one of them first")
+    if not a.shape[1:].numel(): raise ValueError(f"maps need at least one cell, found a grid of {a.shape[1]} × {a.shape[2]}")
     return a.detach().double(), b.detach().to(a.device).double()
 
 
@@ -297,9 +298,9 @@ def randomisation_test(
     from tqdm.auto import tqdm
 
     if not isinstance(model, nn.Module): raise TypeError(f"only an nn.Module has weights to randomise, found {type(model).__name__}; pass the network itself")
+    predicted = chosen(model, check_images(images), None, batch_size)       # first: what the model cannot take is told in a sentence
     if layers is None or isinstance(layers, int): layers = layers_of(model, images, layers)
     copies = randomised(model, mode, seed, layers, statistics, images, batch_size)
-    predicted = chosen(model, check_images(images), None, batch_size)
     asked = predicted if targets is None else chosen(model, images, targets, batch_size)
     before = _explained(explainer, model, images, asked)
     rows = [_compared("none", mode, before, predicted, model, images, asked, explainer, batch_size)]

@@ -135,8 +135,8 @@ def similarity_decision(
     """
     mine = rank_vectors(model, maps)
     b, n, c = mine.shape
-    others = others.detach().to(mine).expand(b, *others.shape[-2:])
-    if others.shape[-1] != c or (model.config.combine == "concat" and others.shape[1] != n):
+    if others.ndim == 2 or others.ndim == 3 and len(others) in (1, b): others = others.detach().to(mine).expand(b, *others.shape[-2:])
+    if others.ndim != 3 or others.shape[::2] != (b, c) or (model.config.combine == "concat" and others.shape[1] != n):
         raise ValueError(f"the other side must be (B, {n if model.config.combine == 'concat' else 'M'}, {c}) rank vectors, found {tuple(others.shape)}; take them from rank_vectors of the same model")
     e, f = embedding_of(model, mine), embedding_of(model, others)
     scale = (e.norm(dim=1) * f.norm(dim=1)).clamp(min=1e-12) if cosine else mine.new_ones(b)

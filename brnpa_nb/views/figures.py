@@ -58,6 +58,7 @@ def _table(cmap: str) -> Tensor:
 def _unit(x: Tensor, name: str) -> Tensor:
     "`x` as floats in [0, 1], or one sentence."
     if not x.is_floating_point(): raise TypeError(f"{name} holds {x.dtype}; expected floats in [0, 1], so divide bytes by 255")
+    if not x.numel(): raise ValueError(f"{name} is empty, found the shape {tuple(x.shape)}; give it at least one cell")
     low, high = x.detach().aminmax()
     if not (low >= -1e-4 and high <= 1 + 1e-4): raise ValueError(f"{name} runs from {low:.4g} to {high:.4g}; expected values in [0, 1]")
     return x.detach().clamp(0, 1).float()
