@@ -36,13 +36,13 @@ def _pair(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
 
 def _constant(maps: Tensor) -> Tensor:
     "(B,) whether a map says nothing: it varies by no more than a millionth of its largest magnitude, or holds NaN."
-    flat = maps.flatten(1)
+    flat = maps.flatten(1).contiguous()
     return ~(flat.amax(1) - flat.amin(1) > 1e-6 * flat.abs().amax(1))
 
 # %% ../../nbs/evidence/05_sanity.ipynb #27ac640e
 def _places(maps: Tensor) -> Tensor:
     "(B, n) place of each cell in the order of its map, from 1; equal cells share the mean of their places."
-    flat = maps.flatten(1)
+    flat = maps.flatten(1).contiguous()
     ordered = flat.sort(1).values
     return (torch.searchsorted(ordered, flat) + torch.searchsorted(ordered, flat, right=True) + 1) / 2
 
