@@ -17,7 +17,7 @@ from ..grouping import group
 from ..ranking import RankedMaps, activity_shares
 
 # %% auto #0
-__all__ = ['seed', 'similar', 'weigh', 'left', 'explained', 'centre', 'ceiling', 'atrous', 'lesson']
+__all__ = ['seed', 'similar', 'weigh', 'left', 'explained', 'ceiling', 'atrous', 'centre', 'lesson']
 
 # %% ../../nbs/exercises/02_understand.ipynb #6ea0e2a1
 @exercise("4.1")
@@ -135,19 +135,6 @@ def explained(answer: Callable[[Tensor, int], Tensor]) -> str:
 
 # %% ../../nbs/exercises/02_understand.ipynb #ba9a8286
 @exercise("5.1")
-def centre(answer: Callable[[int, int, int], tuple[float, float]]) -> str:
-    "(x, y) in pixels of the centre of a cell, from its row, its column and the stride."
-    for row, column, stride in ((0, 2, 32), (5, 1, 8), (17, 20, 4)):
-        found, x, y = ask(answer, row, column, stride), (column + .5) * stride, (row + .5) * stride
-        if isinstance(found, list | tuple) and len(found) == 2:
-            if tuple(found) == (y, x): raise Wrong("x and y are exchanged: a column goes to the right, a row goes down")
-            if tuple(found) == (x - stride / 2, y - stride / 2): raise Wrong("this is the cell's upper left corner; the centre is asked for")
-            if tuple(found) == (x - stride / 2 + .5, y - stride / 2 + .5): raise Wrong("the centre of the cell's first pixel is not the centre of the cell: half of what is missing?")
-        expect(tuple(found) if isinstance(found, list) else found, (x, y), f"the centre of cell ({row}, {column}) at stride {stride}")
-    return "found at three strides"
-
-# %% ../../nbs/exercises/02_understand.ipynb #19a6bcf3
-@exercise("5.2")
 def ceiling(answer: Callable[[Tensor, int], float]) -> str:
     "Largest share of one cell that a mask (H, W) covers, at a stride that divides its sides."
     mask = torch.zeros(24, 32, dtype=torch.bool)
@@ -162,7 +149,7 @@ def ceiling(answer: Callable[[Tensor, int], float]) -> str:
     return "the best cell found at strides 8, 4 and 2"
 
 # %% ../../nbs/exercises/02_understand.ipynb #243e5bc8
-@exercise("5.3")
+@exercise("5.2")
 def atrous(answer: Callable[[Tensor, Tensor, int], Tensor]) -> str:
     "A signal (L,) through a kernel (3,) whose taps stand `gap` apart, with zeros outside: (L,)."
     g = torch.Generator().manual_seed(53)
@@ -176,6 +163,19 @@ def atrous(answer: Callable[[Tensor, Tensor, int], Tensor]) -> str:
             if isinstance(found, Tensor) and found.shape == wrong.shape and not (wrong.shape == right.shape and torch.allclose(wrong, right)) and torch.allclose(found, wrong, atol=1e-5): raise Wrong(why)
         expect(found, right, f"the result at gap {gap}, of {length} numbers,")
     return "the same for three gaps, as long as the signal, with zeros beyond the ends"
+
+# %% ../../nbs/exercises/02_understand.ipynb #16bb6f0d
+@exercise("5.3")
+def centre(answer: Callable[[int, int, int], tuple[float, float]]) -> str:
+    "(x, y) in pixels of the centre of a cell, from its row, its column and the stride."
+    for row, column, stride in ((0, 2, 32), (5, 1, 8), (17, 20, 4)):
+        found, x, y = ask(answer, row, column, stride), (column + .5) * stride, (row + .5) * stride
+        if isinstance(found, list | tuple) and len(found) == 2:
+            if tuple(found) == (y, x): raise Wrong("x and y are exchanged: a column goes to the right, a row goes down")
+            if tuple(found) == (x - stride / 2, y - stride / 2): raise Wrong("this is the cell's upper left corner; the centre is asked for")
+            if tuple(found) == (x - stride / 2 + .5, y - stride / 2 + .5): raise Wrong("the centre of the cell's first pixel is not the centre of the cell: half of what is missing?")
+        expect(tuple(found) if isinstance(found, list) else found, (x, y), f"the centre of cell ({row}, {column}) at stride {stride}")
+    return "found at three strides"
 
 # %% ../../nbs/exercises/02_understand.ipynb #3349c4bb
 @exercise("5.4")
