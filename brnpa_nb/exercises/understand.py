@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -156,7 +157,7 @@ def atrous(answer: Callable[[Tensor, Tensor, int], Tensor]) -> str:
     g = torch.Generator().manual_seed(53)
     for length, gap in ((16, 2), (11, 1), (20, 4)):
         signal, kernel = torch.randn(length, generator=g), torch.tensor([1., -2, 4])
-        def slide(k: Tensor, **how: int) -> Tensor: return conv1d(signal[None, None], k[None, None], **how)[0, 0]   # noqa: B023
+        def slide(k: Tensor, **how: Any) -> Tensor: return conv1d(signal[None, None], k[None, None], **how)[0, 0]   # noqa: B023
         found = ask(answer, signal, kernel, gap)
         for wrong, why in ((slide(kernel, padding=1), "the taps are not spread: neighbours of distance 1 are read whatever the gap"), (slide(kernel.flip(0), padding=gap, dilation=gap), "the kernel is turned round: its first number belongs to the neighbour on the left"),
                            (slide(kernel, padding=1, stride=gap), "this slides in steps, which makes the grid coarser; spread the taps instead"), (slide(kernel, dilation=gap), "the ends are missing: where the kernel reaches over an end it reads zeros"),
