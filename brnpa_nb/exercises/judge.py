@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d
+from torch.nn.functional import avg_pool2d, max_pool2d
 
 from .checking import Wrong, ask, exercise, expect
 
@@ -136,9 +136,11 @@ def prior(
     for grid, size in (((2, 2), (8, 8)), ((3, 2), (6, 8))):
         masks = torch.rand(4, *size, generator=torch.Generator().manual_seed(7)) < .3
         masks[0, 0], masks[1:, 0] = True, False
-        found, expected = ask(answer, masks, grid), avg_pool2d(masks[:, None].float(), (size[0] // grid[0], size[1] // grid[1])).mean((0, 1))
+        cell = size[0] // grid[0], size[1] // grid[1]
+        found, expected, full = ask(answer, masks, grid), *(pool(masks[:, None].float(), cell).mean((0, 1)) for pool in (avg_pool2d, max_pool2d))
         if isinstance(found, Tensor) and found.shape == (4, *grid): raise Wrong(f"there is a map for each bird, {tuple(found.shape)}; wanted is one for all of them")
         if isinstance(found, Tensor) and found.shape == size: raise Wrong(f"the map has a number for each pixel, {tuple(found.shape)}; wanted is one for each cell of the grid, {grid}")
+        if isinstance(found, Tensor) and torch.equal(found, full): raise Wrong("a cell counts in full as soon as one of its pixels is marked; wanted is the share of its pixels")
         expect(found, expected, "the map")
     return "a mean over birds and pixels, on a grid of any size"
 
@@ -180,7 +182,7 @@ def edges(
     down, right = (torch.zeros(1, 4, 5) for _ in range(2))
     right[:, :, 2], down[:, 1] = 1, .5
     expect(found, torch.cat([right, down]), "the map of an upright and of a level edge")
-    expect(ask(answer, torch.cat([1 - upright, level])), torch.cat([right, down]), "the map of an edge from bright to dark (there is as much of an edge as from dark to bright), which")
+    expect(ask(answer, torch.cat([1 - upright, level])), torch.cat([right, down]), "the map of edges from bright to dark (as much of an edge as from dark to bright)")
     return "edges of both directions, from dark to bright and from bright to dark"
 
 # %% ../../nbs/exercises/04_judge.ipynb #84b035b2
@@ -230,10 +232,10 @@ def reading(
         if low > margin or high < -margin: return "different"
         return "same" if -margin <= low and high <= margin else "undecided"
     for low, high, why in ((-.5, .4, "the whole interval lies within the margin"), (-4., 5., "zero lies inside, and so do differences that would matter: a wide interval shows nothing"), (1.5, 4., "all of the interval lies beyond the margin"),
-                           (-6., -2., "all of the interval lies beyond the margin, on the other side"), (.2, .8, "zero lies outside, but no difference in the interval is large enough to matter"),
+                           (-6., -2., "all of the interval lies beyond the margin, on the other side"), (.2, .8, "although zero lies outside, no difference in the interval is large enough to matter"),
                            (.5, 3., "the difference is not zero, but it may be too small to matter, or not"), (nan, nan, "there is no interval at all")):
         found = ask(answer, low, high, 1.)
         if found not in ("different", "same", "undecided", "undefined"): raise Wrong(f"the answer should be one of the four texts different, same, undecided, undefined; found {found!r}")
-        if found != ours(low, high, 1.): raise Wrong(f"of a difference of {low} to {high} with a margin of 1 you say {found!r}; but {why}")
+        if found != ours(low, high, 1.): raise Wrong(f"of a difference of {low} to {high} with a margin of 1 you say {found!r}: {why}")
     expect(ask(answer, -.5, .4, .1), ours(-.5, .4, .1), "the verdict on the first interval with a margin of 0.1")
     return "an interval within the margin, beyond it, across it, and none at all"
