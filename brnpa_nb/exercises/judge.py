@@ -26,7 +26,9 @@ def area_under(
 ) -> str: # what is now known
     "Trapezoids under two to nine scores at equal steps."
     for n in (2, 3, 9):
-        if abs(float(ask(answer, [1.] * n)) - 1) > 1e-6: raise Wrong(f"a score that stays at 1 from beginning to end has the area 1, with {n} scores as well: how wide is one step then?")
+        found = ask(answer, [1.] * n)
+        if isinstance(found, int | float) and abs(found - 1) > 1e-6: raise Wrong(f"a score that stays at 1 from beginning to end has the area 1, with {n} scores as well: how wide is one step then?")
+        expect(found, 1., "the area")
     falling = [1., .5, .25, .125, 0.]
     found = ask(answer, falling)
     if isinstance(found, float) and abs(found - sum(falling) / 5) < 1e-6: raise Wrong("this is the mean of the scores: each counts alike, but the first and the last one border on one trapezoid only")
