@@ -27,7 +27,6 @@ EXCEPTIONS = {
     ("tests/test_course.py", "exec"): "the cells of our own tutorials",
     ("tests/test_birds.py", "pickle"): "pickles a data set of its own and reads it back, as a loader's worker does",
     ("tests/test_identities.py", "pickle"): "the same",
-    ("tutorials/09_can_you_trust_a_map.ipynb", "eval"): "the tutorial's own lines, which stand in the same cell",
 }
 
 
