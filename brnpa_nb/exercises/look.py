@@ -59,11 +59,11 @@ def to_show(answer: Callable[[Tensor, Tensor], Tensor]) -> str:
         weights, activity = (torch.rand(n, h, w, generator=g) + .1) * torch.linspace(1, .3, n)[:, None, None], torch.rand(h, w, generator=g) + .2
         shown = weights * activity
         jointly = stretched(shown.flatten(1), shown.flatten()[None]).view_as(shown)
-        _judge(ask(answer, weights, activity), jointly, f"the maps of {n} rank{'s' * (n > 1)} on a {h} × {w} grid", {
-            "are stretched each by itself, so that a faint rank looks as strong as the first; all ranks share one scale": stretched(shown, shown),
-            "have no activity in them, so that cells which hardly respond look as strong as others": stretched(weights.flatten(1), weights.flatten()[None]).view_as(shown),
-            "are not stretched yet: what has the smallest value to become, and what the largest?": shown,
-            "reach 1, but the smallest value is not 0": shown / shown.max()})
+        _judge(ask(answer, weights, activity), jointly, f"the stack of {n} map{'s' * (n > 1)} on a {h} × {w} grid", {
+            "is stretched map by map, so that a faint rank looks as strong as the first; all ranks share one scale": stretched(shown, shown),
+            "has no activity in it, so that cells which hardly respond look as strong as others": stretched(weights.flatten(1), weights.flatten()[None]).view_as(shown),
+            "is not stretched yet: what has the smallest value to become, and what the largest?": shown,
+            "reaches 1, but its smallest value is not 0": shown / shown.max()})
     return "all ranks on one scale, so that a faint rank is drawn faint"
 
 # %% ../../nbs/exercises/01_look.ipynb #386ab7d1
@@ -97,12 +97,12 @@ def about(answer: Callable[[Tensor, Tensor, Tensor], Tensor]) -> str:
         top = loss.flatten(1)[:, seeds].max(0)
         return top.indices.where(top.values >= .25, torch.tensor(-1))
     right, found = most(1 - left), ask(answer, seeds, before, before * left)
-    _judge(found, right, "what the seeds are about", {
-        "is a part for every seed, and some of them lose less than a quarter of their activity, whatever is painted over": left.flatten(1)[:, seeds].argmin(0),
+    _judge(found, right, "the list of parts", {
+        "names a part for every seed, and some of them lose less than a quarter of their activity, whatever is painted over": left.flatten(1)[:, seeds].argmin(0),
         "counts it as a loss where a seed has more activity than before": most((1 - left).abs()),
         "compares the loss itself with a quarter, and not its share of the seed's activity": most(before * (1 - left)),
-        "is 0, which is a part, where none takes a quarter": right.clamp(min=0)})
-    expect(ask(answer, seeds[:2], before, before * left), right[:2], "what the first two seeds are about, asked alone,")
+        "has 0, which is a part, where none takes a quarter": right.clamp(min=0)})
+    expect(ask(answer, seeds[:2], before, before * left), right[:2], "the list of parts, for the first two seeds alone,")
     return "a seed is about what it needs, wherever it lies"
 
 # %% ../../nbs/exercises/01_look.ipynb #dd30db72
@@ -113,12 +113,14 @@ def strongest(answer: Callable[[Tensor, float], Tensor]) -> str:
     tied = torch.tensor([[1., 3, 3], [3, 2, 3]])
     for shown, share in ((torch.rand(6, 5, generator=g) ** 3, .1), (torch.rand(24, 24, generator=g), .1), (torch.rand(4, 5, generator=g), .01), (tied, 1 / 3)):
         found, count = ask(answer, shown, share), max(1, round(share * shown.numel()))
-        right = torch.zeros(shown.numel(), dtype=torch.bool)
+        right, as_weak = torch.zeros(2, shown.numel(), dtype=torch.bool)
+        as_weak[shown.flatten().argsort(stable=True)[:count]] = True
         right[shown.flatten().argsort(descending=True, stable=True)[:count]] = True
         what = f"the mask of a share of {share:.2g} of {shown.numel()} cells"
         if isinstance(found, Tensor) and found.dtype == torch.bool and found.shape == shown.shape and found.sum() != count:
             if any(torch.equal(found, shown >= s * shown.max()) for s in (share, 1 - share)): raise Wrong(f"{what} is taken by value, as the slider threshold does: a share of the cells was asked for")
             raise Wrong(f"{what} has {int(found.sum())} cells, which is too {'many' if found.sum() > count else 'few'}" + (": of equally strong ones only the first few count" if shown is tied else ""))
+        if isinstance(found, Tensor) and torch.equal(found.flatten(), as_weak): raise Wrong(f"{what} marks the weakest cells")
         expect(found, right.view_as(shown), what)
     return "a share of the area, also of small grids and where cells are equally strong"
 
@@ -163,7 +165,7 @@ def blind_spot(answer: Callable[[int, int, float], Tensor]) -> str:
     for h, w, sigma in ((5, 5, 1.5), (4, 6, 2.), (24, 24, 5.), (3, 8, 1.)):
         middle, aside = ((h - 1) / 2, (w - 1) / 2), "is beside the middle, by half a cell{}: how far are the first and the last row from it?"
         _judge(ask(answer, h, w, sigma), spot(h, w, sigma, *middle), f"the spot on a {h} × {w} grid with sigma {sigma}", {
-            aside.format(" to the right and down"): spot(h, w, sigma, h / 2, w / 2), aside.format(" where a side is even"): spot(h, w, sigma, h // 2, w // 2),
+            aside.format(" where a side is even"): spot(h, w, sigma, h // 2, w // 2), aside.format(" to the right and down"): spot(h, w, sigma, h / 2, w / 2),
             "falls too fast: look at what is divided by what in the exponent": spot(h, w, sigma, *middle, two=1),
             "is as wide as if sigma were not squared": spot(h, w, sigma ** .5, *middle)})
     return "in the middle of grids with odd and even sides, and the same in all directions"
@@ -185,7 +187,7 @@ def kept(answer: Callable[[int, int], float]) -> str:
 @exercise("3.2")
 def in_photograph(answer: Callable[[float, float, int, int, int], tuple[float, float]]) -> str:
     "A point of the square from the middle, in pixels of the photograph."
-    for x, y, side, height, width in ((48, 0, 96, 384, 192), (10, 200, 224, 600, 800), (5., 7., 32, 16, 64), (30, 12, 96, 96, 96)):
+    for x, y, side, height, width in ((10, 200, 224, 600, 800), (48, 0, 96, 384, 192), (5., 7., 32, 16, 64), (30, 12, 96, 96, 96)):
         square = min(height, width)
         left, top, scale = (width - square) / 2, (height - square) / 2, square / side
         _judge(ask(answer, x, y, side, height, width), (left + x * scale, top + y * scale), f"the place of ({x}, {y}), seen on {side} × {side} pixels, in a photograph {height} high and {width} wide", {
@@ -230,5 +232,6 @@ def look_first(answer: Callable[[list[float | None], int], list[int]]) -> str:
         for slip, gives in slips.items():
             if found == gives != right: raise Wrong(f"{what} {slip}")
         if isinstance(found, list) and any(i in range(len(probabilities)) and i not in sure for i in found): raise Wrong(f"{what} holds a file that was left out: it has no maps to look at")
+        if isinstance(found, list) and len(set(found)) < len(found): raise Wrong(f"{what} holds a number twice")
         expect(found, right, what)
     return "the doubtful ones first, by their numbers in the folder"
