@@ -5,5 +5,233 @@
 # %% ../../nbs/exercises/01_look.ipynb #a8a0836b
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from math import isclose, nan
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .checking import Wrong, ask, exercise, expect
+
 # %% auto #0
-__all__ = []
+__all__ = ['middle', 'to_show', 'times_chance', 'about', 'strongest', 'overlap', 'answers', 'blind_spot', 'kept', 'in_photograph',
+           'alike', 'look_first']
+
+# %% ../../nbs/exercises/01_look.ipynb #63df1712
+def _is(found: Any, gives: Any) -> bool:
+    "Whether two answers are the same to within rounding: numbers, tuples of numbers, or tensors of one shape."
+    if isinstance(gives, Tensor): return isinstance(found, Tensor) and found.shape == gives.shape and torch.allclose(found.detach().double(), gives.double(), 1e-4, 1e-5, equal_nan=True)
+    if isinstance(gives, tuple): return isinstance(found, tuple | list) and len(found) == len(gives) and all(map(_is, found, gives))
+    try: return isclose(float(found), gives, rel_tol=1e-4, abs_tol=1e-6)
+    except (TypeError, ValueError, RuntimeError): return False
+
+
+def _judge(found: Any, right: Any, what: str, slips: Mapping[str, Any]) -> None:
+    "Raise `Wrong` for a known slip (end of a sentence → what it gives), or for what `expect` finds."
+    for slip, gives in slips.items():
+        if _is(found, gives) and not _is(right, gives): raise Wrong(f"{what} {slip}")
+    expect(found, right, what)
+
+# %% ../../nbs/exercises/01_look.ipynb #0201816e
+@exercise("1.1")
+def middle(answer: Callable[[int, int, int], tuple[float, float]]) -> str:
+    "Middle of a cell as (x, y) in pixels, from its number, the columns of the grid, and the stride."
+    for cell, columns, stride in ((124, 24, 4), (11, 7, 32), (5, 3, 8), (0, 24, 4)):
+        row, column = divmod(cell, columns)
+        x, y = (column + .5) * stride, (row + .5) * stride
+        _judge(ask(answer, cell, columns, stride), (x, y), f"the middle of cell {cell} in a grid with {columns} columns and a stride of {stride}", {
+            "has x and y exchanged: x goes across, along the columns": (y, x),
+            "is the cell's upper left corner: how far is it from there to the middle?": (column * stride, row * stride),
+            "is the corner of the cell, with x and y exchanged": (row * stride, column * stride),
+            "is counted in cells: how many pixels are that?": (column + .5, row + .5),
+            "is the cell's column and row: where is its middle, in pixels?": (column, row),
+            "is the cell's row and column: where is its middle, in pixels, and which of the two comes first?": (row, column)})
+    return "a seed's number leads to its place in the photograph, on grids of three sizes"
+
+# %% ../../nbs/exercises/01_look.ipynb #90c74fcd
+@exercise("1.2")
+def to_show(answer: Callable[[Tensor, Tensor], Tensor]) -> str:
+    "Weights × activity (N, h, w), stretched jointly to [0, 1]."
+    g = torch.Generator().manual_seed(12)
+    def stretched(t: Tensor, by: Tensor) -> Tensor: return (t - by.amin((-2, -1), keepdim=True)) / (by.amax((-2, -1), keepdim=True) - by.amin((-2, -1), keepdim=True))
+    for n, h, w in ((3, 4, 5), (1, 2, 3), (4, 6, 6)):
+        weights, activity = (torch.rand(n, h, w, generator=g) + .1) * torch.linspace(1, .3, n)[:, None, None], torch.rand(h, w, generator=g) + .2
+        shown = weights * activity
+        jointly = stretched(shown.flatten(1), shown.flatten()[None]).view_as(shown)
+        _judge(ask(answer, weights, activity), jointly, f"the stack of {n} map{'s' * (n > 1)} on a {h} × {w} grid", {
+            "is stretched map by map, so that a faint rank looks as strong as the first; all ranks share one scale": stretched(shown, shown),
+            "has no activity in it, so that cells which hardly respond look as strong as others": stretched(weights.flatten(1), weights.flatten()[None]).view_as(shown),
+            "is not stretched yet: what has the smallest value to become, and what the largest?": shown,
+            "reaches 1, but its smallest value is not 0": shown / shown.max()})
+    return "all ranks on one scale, so that a faint rank is drawn faint"
+
+# %% ../../nbs/exercises/01_look.ipynb #386ab7d1
+@exercise("1.3")
+def times_chance(answer: Callable[[Tensor, Tensor], Tensor]) -> str:
+    "Share of each map inside a mask over the mask's share of the cells; NaN for an empty mask or an empty map."
+    g = torch.Generator().manual_seed(13)
+    for n, h, w in ((3, 6, 8), (2, 5, 4)):
+        shown, inside = torch.rand(n, h, w, generator=g), torch.zeros(h, w, dtype=torch.bool)
+        inside[1:3, 1:4] = True
+        mass, size = (shown * inside).sum((1, 2)), inside.float().mean()
+        share = mass / shown.sum((1, 2))
+        _judge(ask(answer, shown, inside), share / size, f"the attention on a part of {int(inside.sum())} of {h * w} cells, over the part's size,", {
+            "is only the share of the attention inside the part: how much would a map have there that knows nothing?": share,
+            "is upside down: more attention must give a larger number": size / share,
+            "compares each rank with the total of all ranks: each map has a total of its own": mass / shown.sum() / size,
+            "is divided by the number of cells in the part, and not by their share": share / inside.sum(),
+            "is the attention itself, and not its share of the map's total, over the part's size": mass / size})
+    expect(ask(answer, shown, torch.zeros(h, w, dtype=torch.bool)), torch.full((n,), nan), "the answer for a part that covers no cell")
+    expect(ask(answer, torch.stack([shown[0], 0 * shown[0]]), inside), torch.stack([share[0] / size, torch.tensor(nan)]), "the answer where the second map is zero everywhere")
+    return "1 is chance; what has no answer is NaN, and not a silent 0"
+
+# %% ../../nbs/exercises/01_look.ipynb #4a477b93
+@exercise("1.4")
+def about(answer: Callable[[Tensor, Tensor, Tensor], Tensor]) -> str:
+    "For each seed the part whose removal takes the largest share of its activity, −1 where none takes a quarter."
+    before = torch.tensor([[8., 2, 4], [1, .5, 3]])
+    left = torch.tensor([[[.9, .2, .9], [1., .9, 1.8]], [[.3, .9, .8], [1., .2, .9]], [[.8, .6, 1.], [1., .7, .5]]])   # shares, (3 parts, 2, 3)
+    seeds = torch.tensor([0, 1, 2, 5, 4, 3])
+    def most(loss: Tensor) -> Tensor:
+        top = loss.flatten(1)[:, seeds].max(0)
+        return top.indices.where(top.values >= .25, torch.tensor(-1))
+    right, found = most(1 - left), ask(answer, seeds, before, before * left)
+    _judge(found, right, "the list of parts", {
+        "names a part for every seed, and some of them lose less than a quarter of their activity, whatever is painted over": left.flatten(1)[:, seeds].argmin(0),
+        "counts it as a loss where a seed has more activity than before": most((1 - left).abs()),
+        "compares the loss itself with a quarter, and not its share of the seed's activity": most(before * (1 - left)),
+        "has 0, which is a part, where none takes a quarter": right.clamp(min=0)})
+    expect(ask(answer, seeds[:2], before, before * left), right[:2], "the list of parts, for the first two seeds alone,")
+    return "a seed is about what it needs, wherever it lies"
+
+# %% ../../nbs/exercises/01_look.ipynb #dd30db72
+@exercise("2.1")
+def strongest(answer: Callable[[Tensor, float], Tensor]) -> str:
+    "Mask of the strongest share of the cells; at least one; of equal ones the first."
+    g = torch.Generator().manual_seed(21)
+    tied = torch.tensor([[1., 3, 3], [3, 2, 3]])
+    for shown, share in ((torch.rand(6, 5, generator=g) ** 3, .1), (torch.rand(24, 24, generator=g), .1), (torch.rand(4, 5, generator=g), .01), (tied, 1 / 3)):
+        found, count = ask(answer, shown, share), max(1, round(share * shown.numel()))
+        right, as_weak = torch.zeros(2, shown.numel(), dtype=torch.bool)
+        as_weak[shown.flatten().argsort(stable=True)[:count]] = True
+        right[shown.flatten().argsort(descending=True, stable=True)[:count]] = True
+        what = f"the mask of a share of {share:.2g} of {shown.numel()} cells"
+        if isinstance(found, Tensor) and found.dtype == torch.bool and found.shape == shown.shape and found.sum() != count:
+            if any(torch.equal(found, shown >= s * shown.max()) for s in (share, 1 - share)): raise Wrong(f"{what} is taken by value, as the slider threshold does: a share of the cells was asked for")
+            raise Wrong(f"{what} has {int(found.sum())} cells, which is too {'many' if found.sum() > count else 'few'}" + (": of equally strong ones only the first few count" if shown is tied else ""))
+        if isinstance(found, Tensor) and torch.equal(found.flatten(), as_weak): raise Wrong(f"{what} marks the weakest cells")
+        expect(found, right.view_as(shown), what)
+    return "a share of the area, also of small grids and where cells are equally strong"
+
+# %% ../../nbs/exercises/01_look.ipynb #2daa6c3f
+@exercise("2.2")
+def overlap(answer: Callable[[Tensor, Tensor], float]) -> str:
+    "Share of one mask's cells that the other has too; NaN for empty masks."
+    g = torch.Generator().manual_seed(22)
+    for h, w, k, common in ((5, 6, 9, 4), (4, 4, 7, 2), (3, 3, 3, 3), (3, 4, 2, 0)):
+        order, (a, b) = torch.randperm(h * w, generator=g), torch.zeros(2, h * w, dtype=torch.bool)
+        a[order[:k]] = b[order[k - common:2 * k - common]] = True
+        _judge(ask(answer, a.view(h, w), b.view(h, w)), common / k, f"the overlap of two masks of {k} cells on a {h} × {w} grid", {
+            "is a share of the cells that either of them has; a share of the first mask's cells was asked for": common / (2 * k - common),
+            "is a share of the whole grid; a share of the first mask's cells was asked for": common / (h * w),
+            "counts the cells that neither has as agreement, too": float((a == b).float().mean()),
+            "is a number of cells, and not a share": float(common)})
+    nothing = torch.zeros(3, 3, dtype=torch.bool)
+    expect(ask(answer, nothing, nothing), nan, "the overlap of two empty masks")
+    return "1 for the same cells, 0 for none in common, NaN where there is nothing to compare"
+
+# %% ../../nbs/exercises/01_look.ipynb #97f83f2d
+@exercise("2.3")
+def answers(answer: Callable[[Tensor], Tensor]) -> str:
+    "Class with ranks 1 … k alone, for each k."
+    g = torch.Generator().manual_seed(23)
+    for by_rank in (torch.tensor([[-2., 1, -4], [2, -3, 3], [-4, -1, 0]]), torch.tensor([[0., 1, 0, -5], [2, 0, 2.5, 3]]), torch.randn(6, 5, generator=g)):
+        found, what = ask(answer, by_rank), f"the list of answers with ranks 1 … k, of {by_rank.shape[0]} ranks and {by_rank.shape[1]} classes,"
+        if isinstance(found, list | tuple) and all(isinstance(k, int | Tensor) for k in found): found = torch.tensor([int(k) for k in found])
+        if _is(found, by_rank.sum(0).argmax()): raise Wrong(f"{what} is a single answer; each k has one")
+        _judge(found, by_rank.cumsum(0).argmax(1), what, {
+            "comes from each rank by itself; ranks 1 … k answer together": by_rank.argmax(1),
+            "comes from added probabilities; it is logits that add up": by_rank.softmax(1).cumsum(0).argmax(1),
+            "chooses among ranks; choose among classes, for each k": by_rank.cumsum(0).argmax(0)})
+    return "each k has an answer, from the logits of its ranks together"
+
+# %% ../../nbs/exercises/01_look.ipynb #2becadd9
+@exercise("2.4")
+def blind_spot(answer: Callable[[int, int, float], Tensor]) -> str:
+    "A round spot of height 1 in the middle of a grid."
+    def spot(h: int, w: int, sigma: float, y: float, x: float, two: float = 2) -> Tensor:
+        return torch.exp(-((torch.arange(h) - y)[:, None] ** 2 + (torch.arange(w) - x) ** 2) / (two * sigma ** 2))
+    for h, w, sigma in ((5, 5, 1.5), (4, 6, 2.), (24, 24, 5.), (3, 8, 1.)):
+        middle, aside = ((h - 1) / 2, (w - 1) / 2), "is beside the middle, by half a cell{}: how far are the first and the last row from it?"
+        _judge(ask(answer, h, w, sigma), spot(h, w, sigma, *middle), f"the spot on a {h} × {w} grid with sigma {sigma}", {
+            aside.format(" where a side is even"): spot(h, w, sigma, h // 2, w // 2), aside.format(" to the right and down"): spot(h, w, sigma, h / 2, w / 2),
+            "falls too fast: look at what is divided by what in the exponent": spot(h, w, sigma, *middle, two=1),
+            "is as wide as if sigma were not squared": spot(h, w, sigma ** .5, *middle)})
+    return "in the middle of grids with odd and even sides, and the same in all directions"
+
+# %% ../../nbs/exercises/01_look.ipynb #07e03b5c
+@exercise("3.1")
+def kept(answer: Callable[[int, int], float]) -> str:
+    "Share of the pixels that the largest square keeps."
+    for height, width in ((384, 192), (1080, 1920), (300, 300), (2, 7)):
+        low, high = min(height, width), max(height, width)
+        _judge(ask(answer, height, width), low / high, f"the share that is left of {height} × {width} pixels", {
+            "is above 1: can more be left than there was?": high / low,
+            "is a share of a square around the photograph; the square is cut from the photograph": (low / high) ** 2,
+            "is the share that is lost": 1 - low / high,
+            "is a number of pixels; a share of all pixels was asked for": float(low * low)})
+    return "upright and lying photographs, and squares that lose nothing"
+
+# %% ../../nbs/exercises/01_look.ipynb #f7bdb613
+@exercise("3.2")
+def in_photograph(answer: Callable[[float, float, int, int, int], tuple[float, float]]) -> str:
+    "A point of the square from the middle, in pixels of the photograph."
+    for x, y, side, height, width in ((10, 200, 224, 600, 800), (48, 0, 96, 384, 192), (5., 7., 32, 16, 64), (30, 12, 96, 96, 96)):
+        square = min(height, width)
+        left, top, scale = (width - square) / 2, (height - square) / 2, square / side
+        _judge(ask(answer, x, y, side, height, width), (left + x * scale, top + y * scale), f"the place of ({x}, {y}), seen on {side} × {side} pixels, in a photograph {height} high and {width} wide", {
+            "forgets that something was cut off": (x * scale, y * scale),
+            "forgets that the square was made smaller or larger": (left + x, top + y),
+            "undoes the two steps in the wrong order": ((left + x) * scale, (top + y) * scale),
+            "bends the square to the whole photograph, as if nothing had been cut off": (x * width / side, y * height / side),
+            "takes as much from one edge as was cut from both together": (2 * left + x * scale, 2 * top + y * scale),
+            "has x and y exchanged": (top + y * scale, left + x * scale)})
+    return "from the square back to photographs that stand, lie, and are square"
+
+# %% ../../nbs/exercises/01_look.ipynb #a206bf51
+@exercise("3.3")
+def alike(answer: Callable[[Tensor, Tensor], float]) -> str:
+    "Pearson correlation of two maps; NaN where one is constant."
+    g = torch.Generator().manual_seed(33)
+    for h, w in ((4, 5), (12, 12), (2, 3)):
+        a, b = torch.rand(2, h, w, generator=g) + 1
+        b = b + .5 * a
+        x, y = a - a.mean(), b - b.mean()
+        _judge(ask(answer, a, b), float((x * y).sum() / (x.norm() * y.norm())), f"the correlation of two maps on a {h} × {w} grid", {
+            "is taken of the maps as they are: first subtract from each its mean": float((a * b).sum() / (a.norm() * b.norm())),
+            "is not divided by the two lengths yet": float((x * y).sum()), "is a mean of products, not divided by the two lengths": float((x * y).mean()),
+            "is divided by the lengths that the maps had with their means": float((x * y).sum() / (a.norm() * b.norm()))})
+    expect(ask(answer, a, 3 - 2 * a), -1, "the correlation of a map with one that falls where it rises")
+    expect(ask(answer, a, torch.full_like(a, .5)), nan, "the correlation with a map that is the same everywhere")
+    return "alike is 1, opposite −1, and a map that says nothing has no correlation"
+
+# %% ../../nbs/exercises/01_look.ipynb #b287b1f8
+@exercise("3.4")
+def look_first(answer: Callable[[list[float | None], int], list[int]]) -> str:
+    "Numbers of the n lowest probabilities, left-out files skipped and not renumbered."
+    for probabilities, n in (([.9, None, .4, .8, None, .1, .7], 3), ([.5, .2, .5, .2], 3), ([None, .3, None], 5), ([.6, .1], 0)):
+        found, what = ask(answer, list(probabilities), n), f"the list for {probabilities} and n = {n}"
+        if isinstance(found, Tensor): found = found.tolist()
+        sure: dict[int, float] = {i: p for i, p in enumerate(probabilities) if p is not None}
+        right, values = sorted(sure, key=sure.__getitem__)[:n], list(sure.values())
+        slips = {"holds probabilities; the numbers of the photographs were asked for": [sure[i] for i in right],
+                 "counts without the files that were left out, so that store[number] opens another photograph": sorted(range(len(values)), key=values.__getitem__)[:n],
+                 "begins with the surest": sorted(sure, key=sure.__getitem__, reverse=True)[:n],
+                 "does not keep the order of the folder where probabilities are equal": sorted(reversed(sure), key=sure.__getitem__)[:n]}
+        for slip, gives in slips.items():
+            if found == gives != right: raise Wrong(f"{what} {slip}")
+        if isinstance(found, list) and any(i in range(len(probabilities)) and i not in sure for i in found): raise Wrong(f"{what} holds a file that was left out: it has no maps to look at")
+        if isinstance(found, list) and len(set(found)) < len(found): raise Wrong(f"{what} holds a number twice")
+        expect(found, right, what)
+    return "the doubtful ones first, by their numbers in the folder"
