@@ -22,7 +22,7 @@ __all__ = ['class_means', 'decide', 'interval', 'best_order', 'counts', 'first_h
 # %% ../../nbs/exercises/05_tasks.ipynb #bf98400a
 def _not_these(
     got: object,                      # what the student's function gave
-    want: Tensor | float,             # what is right
+    want: object,                     # what is right
     suspects: Mapping[str, object],   # what to say → the value of that confusion; one that equals `want` here is skipped
 ) -> None:
     "Name the confusion that an answer agrees with; say nothing where there is none, or where the answer is right."
@@ -54,7 +54,7 @@ def class_means(answer: Callable[[Tensor, Tensor, int], Tensor]) -> str:
             "the means have been brought to length 1; leave them as they are": F.normalize(want, dim=1),
             "the photographs do not stand class by class; ask the labels which belong together": e.unflatten(0, (way, -1)).mean(1) if len(y) % way == 0 else None,
             "each class is divided by the same number, but the classes have different numbers of photographs": member @ e * way / len(y)})
-        expect(got, want, "the prototypes")
+        expect(got, want, "the table of prototypes")
     return "each prototype is the mean of its own photographs, in whatever order they come"
 
 # %% ../../nbs/exercises/05_tasks.ipynb #c92ec227
@@ -73,7 +73,7 @@ def decide(answer: Callable[[Tensor, Tensor], Tensor]) -> str:
             "this is the farthest class; the largest cosine is the nearest": cosine.argmin(1),
             "these are the cosines; return the number of the class with the largest": cosine,
             "these are the largest cosines; return which class has them": cosine.amax(1)})
-        expect(got, want, "the classes")
+        expect(got, want, "the list of classes")
     return "each query goes where the angle is smallest, however long the prototype"
 
 # %% ../../nbs/exercises/05_tasks.ipynb #906966d8
@@ -87,15 +87,17 @@ def interval(answer: Callable[[Tensor], tuple[float, float]]) -> str:
         s, root = each.std().item(), tasks ** .5
         mean, half = each.mean().item(), 1.96 * s / root
         got = ask(answer, right)
-        _not_these(got, (mean, half), {k: (mean, v) for k, v in {
+        columns = right.float().mean(0)
+        _not_these(got, (mean, half), {"return the mean and half the width, not the two ends": (mean - half, mean + half)} | {k: (mean, v) for k, v in {
             "this interval takes every query for an independent trial; the queries of one task share their support, so the task is the unit": 1.96 * pooled.std().item() / len(pooled) ** .5,
             "this is the scatter of single tasks; the mean of n tasks is known √n times better": 1.96 * s,
             "this is one standard error; a 95 % interval reaches 1.96 of them to each side": s / root,
             "this is the whole width; return half of it, what stands after the ±": 2 * 1.96 * s / root,
+            "the rows are the tasks: one mean for each row, not for each column": 1.96 * columns.std().item() / queries ** .5,
             "divide by the number of tasks, not of queries in a task": 1.96 * s / queries ** .5,
             "divide by the root of the number of tasks": 1.96 * s / tasks,
             "the standard deviation divides by n − 1 here, as `.std()` does": 1.96 * each.std(correction=0).item() / root}.items()})
-        expect(got, (mean, half), "mean and half width")
+        expect(got, (mean, half), "the pair of mean and half width")
     return "the interval is over tasks, and tells how well their mean is known"
 
 # %% ../../nbs/exercises/05_tasks.ipynb #81603738
@@ -135,7 +137,7 @@ def counts(answer: Callable[[int, int, Tensor, Tensor], Tensor]) -> str:
             "everything by the query's camera is left out; strangers seen by it stay": ~seen & ~junk,
             "every photograph of the query's person is left out; only those by its own camera go": ~same & ~junk,
             "only right answers are kept; wrong ones count, too, or there would be nothing to get wrong": same & ~seen})
-        expect(got, want, "the entries that count")
+        expect(got, want, "the mask of what counts")
     return "the query's own person by its own camera is out, junk is out, strangers stay"
 
 # %% ../../nbs/exercises/05_tasks.ipynb #fd177b04
@@ -247,11 +249,12 @@ def paired_difference(answer: Callable[[Tensor, Tensor], tuple[float, float, flo
             "a missing difference was counted as 0": gaps.sum().item() / n})
         _not_these(got, around(1.96 * s / root), {
             "this interval takes the two lists for different birds; use the standard deviation of the differences": around(1.96 * (sx + sy) ** .5),
+            "this interval takes the two lists for different birds, though the pairs are complete; use the standard deviation of the differences": around(1.96 * (torch.stack([a, b])[:, ~(a - b).isnan()].var(1).sum().item() / len(gaps)) ** .5),
             "this is the scatter of single birds; divide by √n": around(1.96 * s),
             "this reaches one standard error; a 95 % interval reaches 1.96": around(s / root),
             "n counts birds without a value, too": around(1.96 * s / n ** .5),
             "return the mean first, then the lower end, then the upper end": (mean, mean + 1.96 * s / root, mean - 1.96 * s / root)})
-        expect(got, around(1.96 * s / root), "mean, low and high")
+        expect(got, around(1.96 * s / root), "the triple of mean, low and high")
     return "pairs stay pairs, and what differs from bird to bird drops out"
 
 # %% ../../nbs/exercises/05_tasks.ipynb #e4abd180
@@ -279,6 +282,7 @@ def moved(answer: Callable[[Callable[[Tensor], Tensor], Tensor, Tensor], Tensor]
         "the part has been painted white; grey is 0.5": shift(paint(part, 1.)),
         "only one colour channel has been painted; grey is 0.5 in all three": shift(red),
         "the part of the first photograph has been painted in all of them": shift(paint(part[:1].expand(3, -1, -1), .5)),
+        "the mask of the first photograph went to the first colour channel, and so on; the mask needs a dimension for the channels": shift(torch.where(part, .5, photos)),
         "this is one number for all; return one for each photograph": want.mean(),
         "these are distances; return 1 − cosine": (_eye(photos) - _eye(paint(part, .5))).norm(dim=1)})
     expect(got, want, "how far the embeddings moved")
