@@ -11,20 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from .checkpoints import write_atomically
+from .checkpoints import check_fit, read_checkpoint, write_atomically
 from .data.birds import DEFINING, PARTS, Birds
 from .evidence.localisation import energy_inside, rank_by_part
-from .models import AttentionModel, load_model
+from .models import AttentionModel, config_of, create_model, load_model
 from .ranking import composite, display_maps
 from .training import evaluate
 from .views.figures import part_bars, ranked_sheet
 from .views.report import code, html_report, paragraph, picture, section, table
 
 # %% auto #0
-__all__ = ['SHIPPED', 'shipped', 'part_shares', 'rank_part_table', 'visible_areas', 'compare_resolutions', 'run_demo',
-           'table_rows']
+__all__ = ['SHIPPED', 'shipped', 'shipped_vit', 'part_shares', 'rank_part_table', 'visible_areas', 'compare_resolutions',
+           'run_demo', 'table_rows']
 
 # %% ../nbs/07_demo.ipynb #6789072f
 SHIPPED = ("birds_low", "birds_high", "birds_fewshot_low", "birds_fewshot_high", "birds_reid_low", "birds_reid_high")
@@ -36,6 +36,23 @@ def shipped(
     "A model that comes with the package. Raises `ValueError` for another name."
     if name not in SHIPPED: raise ValueError(f"the package brings {', '.join(SHIPPED)}, found {name!r}; for a file of yours use load_model")
     return load_model(Path(str(files("brnpa_nb") / "weights" / f"{name}.safetensors")))
+
+# %% ../nbs/07_demo.ipynb #6a4f5acc
+def shipped_vit() -> tuple[AttentionModel, nn.Linear]: # in eval mode: the model that groups the patch tokens (B, 64, 12, 12), and the layer (64 → 16) that reads the class token
+    """A very small vision transformer for 96-pixel birds; `tests/benchmarks/small_vit.py` makes it.
+
+    `vit = model.backbone.network` is timm's; its input is normalised, `tokens = vit.forward_features((images - model.backbone.mean) / model.backbone.std)`,
+    and the class token's logits are `layer(tokens[:, 0])`. Raises `ValueError` where the file does not fit.
+    """
+    start = read_checkpoint(Path(str(files("brnpa_nb") / "weights" / "birds_vit.safetensors")))
+    own, other = ({k.removeprefix("token_head."): v for k, v in start.tensors.items() if k.startswith("token_head.") == head} for head in (False, True))
+    classes, channels = other["weight"].shape
+    model, layer = create_model(**vars(config_of(start))), nn.Linear(channels, classes)
+    for part, given in ((model, own), (layer, other)):
+        check_fit(part.state_dict(), given, start.path)
+        part.load_state_dict(given)
+    model.weights_from = f"{start.path.name} sha256 {start.checksum}"
+    return model.eval(), layer.eval()
 
 # %% ../nbs/07_demo.ipynb #5058164c
 def part_shares(

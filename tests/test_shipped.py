@@ -5,7 +5,7 @@ from importlib.resources import files
 import pytest
 
 from brnpa_nb.data.birds import DEFINING, PARTS, Birds
-from brnpa_nb.demo import SHIPPED, part_shares, rank_part_table, shipped, visible_areas
+from brnpa_nb.demo import SHIPPED, part_shares, rank_part_table, shipped, shipped_vit, visible_areas
 from brnpa_nb.jobs import Options, open_exam
 from brnpa_nb.three_tasks import DECIDES, NETWORKS, on_parts, paired_parts, three_networks
 
@@ -60,3 +60,17 @@ def test_grids(task):
     image = Birds(1, "test")[0][0][None]
     low, high = (shipped(n).explain(image).grid for n in NETWORKS[task])
     assert low == (3, 3) and high == (24, 24)
+
+
+def test_the_small_vision_transformer_knows_wings_and_not_beaks():
+    "Tutorial 7 says so, and builds on it."
+    model, layer = shipped_vit()
+    birds = Birds(160, "test").draw()
+    images = birds.images.float() / 255
+    tokens = model.backbone.network.forward_features((images - model.backbone.mean) / model.backbone.std)
+    for logits in (model(images), layer(tokens[:, 0])):
+        said = [(model.classes[a].split(), model.classes[b].split()) for a, b in zip(logits.argmax(1), birds.labels)]
+        wing, beak = (sum(a[k] == b[k] for a, b in said) / 160 for k in (0, 1))
+        assert wing >= .9 and .2 <= beak <= .55, (wing, beak)               # who knows the wing and guesses among its beaks: .375
+    assert model.explain(images[:1]).grid == (12, 12)
+    assert (files("brnpa_nb") / "weights" / "birds_vit.safetensors").stat().st_size <= 300_000
