@@ -1,0 +1,233 @@
+"""Notebooks as pages: the library's rooms through nbdev's processors, the tutorials with folded exercises, text for pictures, and live explorers."""
+import ast
+import copy
+import json
+import re
+import textwrap
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from docs.modules import ROOT, Module, Thing, prose
+
+Cell = dict[str, Any]
+COLAB = re.compile(r"\[!\[Open in Colab\]\([^)]*\)\]\(([^)]*)\)")
+SOLUTION = re.compile(r"^[ \t]*### BEGIN SOLUTION.*?^[ \t]*### END SOLUTION[^\n]*\n?", re.M | re.S)
+WIDGET = re.compile(r"jslink|\bexplore\(|\bcompare\(|\bexplore_store\(|^view$|^widget$|\.VBox\(", re.M)
+
+
+def source(cell: Cell) -> str: return cell["source"] if isinstance(cell["source"], str) else "".join(cell["source"])
+
+
+def markdown(text: str) -> Cell: return {"cell_type": "markdown", "metadata": {}, "source": text}
+
+
+def code(text: str, *tags: str) -> Cell: return {"cell_type": "code", "metadata": {"tags": list(tags)}, "source": text, "outputs": [], "execution_count": None}
+
+
+def tag(cell: Cell, *tags: str) -> None: cell["metadata"].setdefault("tags", []).extend(tags)
+
+
+# -- words ----------------------------------------------------------------------------------------------------------------------------------------
+
+def plain(text: str) -> str:
+    "Markdown as plain words, on one line."
+    text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", re.sub(r"<[^>]+>", "", text))
+    return re.sub(r"\s+", " ", re.sub(r"[*`#>|]|(?<!\w)_|_(?!\w)", "", text)).strip()
+
+
+def what_to_see(text: str) -> str:
+    "The sentences that begin *What to see, without the words themselves; empty if there are none."
+    found = re.search(r"\*What to see(?:[^*:]*)?(?:\*:?|:)\s*(.*?)(?:\n\s*\n|\Z)", text, re.S | re.I)
+    if not found: return ""
+    said = found[1] if "*" not in found[1] or text[found.start():found.start(1)].count("*") > 1 else re.split(r"(?<!\*)\*(?!\*)", found[1])[0]
+    return plain(said)
+
+
+def alternatives(cells: list[Cell]) -> None:
+    "Every picture gets words: what stands after it as *What to see:, or the last sentence before it."
+    for i, cell in enumerate(cells):
+        if cell["cell_type"] != "code" or not any(k.startswith("image/") for o in cell["outputs"] for k in o.get("data", {})): continue
+        after = next((what_to_see(source(c)) for c in cells[i + 1:i + 4] if c["cell_type"] == "markdown" and what_to_see(source(c))), "")
+        before = next((plain(source(c)) for c in reversed(cells[:i]) if c["cell_type"] == "markdown"), "")
+        words = after or (re.split(r"(?<=[.!?:]) ", before)[-1] if before else "") or "The picture that this cell draws."
+        cell["metadata"]["mystnb"] = {"image": {"alt": words[:480]}}
+
+
+def link_names(text: str, names: dict[str, str]) -> str:
+    "Backticked names and notebooks become links to their pages; headings, fenced code and existing links stay."
+    def one(found: re.Match[str]) -> str:
+        word = found[1]
+        if (at := re.fullmatch(r"(nbs|tutorials)/((?:\w+/)*\w+)\.ipynb", word)) and (ROOT / word).is_file():
+            return f"[`{word}`](/{'rooms' if at[1] == 'nbs' else 'tutorials'}/{at[2]}.ipynb)" if at[2] != "index" else found[0]
+        return f"{{py:obj}}`{word} <{names[word]}>`" if word in names else found[0]
+    parts = re.split(r"(^```.*?^```[ \t]*$|^#+ .*$|\[[^\]]*\]\([^)]*\))", text, flags=re.M | re.S)
+    return "".join(p if i % 2 else re.sub(r"(?<!`)(?<!\})`([\w./]+)`(?!`)", one, p) for i, p in enumerate(parts))
+
+
+def names_of(cells: Iterable[Cell], modules: dict[str, Module], own: Module | None = None) -> dict[str, str]:
+    "Names that a reader of this notebook knows: what it exports and what it imports from the package."
+    known = {n: f"brnpa_nb.{own.name}.{n}" for n in own.exported} if own else {}
+    for cell in cells:
+        if cell["cell_type"] != "code": continue
+        try: tree = ast.parse(re.sub(r"^\s*[%!].*$", "pass", source(cell), flags=re.M))
+        except SyntaxError: continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("brnpa_nb."):
+                module = modules.get(node.module.removeprefix("brnpa_nb."))
+                if module: known |= {a.asname or a.name: f"brnpa_nb.{module.name}.{a.name}" for a in node.names if a.name in module.exported}
+    return known
+
+
+# -- rooms ----------------------------------------------------------------------------------------------------------------------------------------
+
+def _shown(thing: Thing, module: Module, level: int) -> list[Cell]:
+    "What nbdev's show_doc shows: signature with comments, docstring; and the way to the API page."
+    parts = [f"{'#' * level} {thing.name}", f"```python\n{thing.lines}\n```", prose(thing.doc), f"{{py:obj}}`In the reference <brnpa_nb.{module.name}.{thing.name}>`"]
+    return [markdown("\n\n".join(parts))]
+
+
+def room(path: Path, modules: dict[str, Module]) -> dict[str, Any]:
+    "A notebook of the library, through nbdev's processors; nothing is run, `show_doc` is answered from the module's source."
+    from execnb.nbio import read_nb
+    from nbdev.process import NBProcessor
+    from nbdev.processors import add_show_docs, clean_magics, hide_line, mv_exports, populate_language, rm_header_dash, strip_ansi, strip_hidden_metadata
+
+    nb = read_nb(path)
+    directives: dict[int, dict] = {}
+    processor = NBProcessor(nb=nb, procs=[populate_language, add_show_docs, strip_ansi, hide_line, rm_header_dash, clean_magics, mv_exports, strip_hidden_metadata])
+    processor.process()
+    module = next((m for m in modules.values() if m.notebook == path.relative_to(ROOT).as_posix()), None)
+    known = names_of([json.loads(json.dumps(c)) for c in nb.cells], modules, module)
+    things = {t.name: t for t in module.things} if module else {}
+    cells: list[Cell] = []
+    level, waiting = 1, []
+    for raw in nb.cells:
+        directives = dict(getattr(raw, "directives_", {}))
+        cell = {k: copy.deepcopy(v) for k, v in dict(raw).items() if k in ("cell_type", "source", "metadata", "outputs", "execution_count")}
+        cell = json.loads(json.dumps(cell))
+        cell["metadata"] = {"tags": list(cell["metadata"].get("tags", []))}
+        text = source(cell)
+        if cell["cell_type"] == "markdown":
+            level = max([level, *()] if not (heads := re.findall(r"^(#+) ", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S), re.M)) else [len(heads[-1])])
+            cells.append(markdown(link_names(text, known)))
+        elif "hide" in directives or "default_exp" in directives: continue
+        elif (shown := re.match(r"show_doc\(([\w.]+)\)", text)):
+            name = shown[1]
+            thing = things.get(name) or next((t for owner in things.values() for t in owner.inside if f"{owner.name}.{t.name}" == name), None)
+            if thing and module: cells += _shown(thing, module, min(level + 1, 6))
+            if waiting: cells.append(waiting.pop())
+        elif directives.keys() & {"export", "exports", "exporti"}:
+            cell["source"], cell["outputs"] = text.strip(), []
+            if not cell["source"]: continue
+            public = any(isinstance(n, ast.FunctionDef | ast.ClassDef) and not n.name.startswith("_") for n in ast.parse(cell["source"]).body)
+            imports = all(isinstance(n, ast.Import | ast.ImportFrom) for n in ast.parse(cell["source"]).body)
+            if public or imports: tag(cell, "hide-input")
+            cells.append(cell)
+        elif text.strip(): cells.append(cell)
+    cells = _signature_first(cells)
+    alternatives(cells)
+    head = source(cells[0])
+    about = f"`brnpa_nb.{module.name}` · [reference](/api/{module.name}.md) · edit `{module.notebook}`" if module else ""
+    cells[0] = markdown(f"{head}\n\n{about}")
+    return {"cells": cells, "metadata": {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}, "language_info": {"name": "python"}}, "nbformat": 4, "nbformat_minor": 4}
+
+
+def _signature_first(cells: list[Cell]) -> list[Cell]:
+    "The folded code of a function stands after its signatures."
+    out: list[Cell] = []
+    i = 0
+    while i < len(cells):
+        cell = cells[i]
+        out.append(cell)
+        if cell["cell_type"] == "code" and "hide-input" in cell["metadata"]["tags"]:
+            j = i + 1
+            while j < len(cells) and cells[j]["cell_type"] == "markdown" and "`In the reference <" in source(cells[j]): j += 1
+            if j > i + 1: out[-1:] = [*cells[i + 1:j], cell]
+            i = j
+        else: i += 1
+    return out
+
+
+# -- tutorials ------------------------------------------------------------------------------------------------------------------------------------
+
+def stub(text: str) -> str:
+    "An exercise's cell as the student gets it."
+    def gap(found: re.Match[str]) -> str:
+        indent = re.match(r"[ \t]*", found[0])[0]
+        return f'{indent}raise NotImplementedError("your turn")\n'
+    return SOLUTION.sub(gap, text + "\n").rstrip()
+
+
+def folded(title: str, text: str) -> Cell: return markdown(f"<details><summary>{title}</summary>\n\n{text}\n\n</details>")
+
+
+def details_open(text: str) -> str:
+    "Blank lines around the tags of a fold, or markdown inside it would not be read as such."
+    text = re.sub(r"(<details[^>]*>\s*<summary>.*?</summary>)[ \t]*\n?(?=\S)", r"\1\n\n", text, flags=re.S)
+    return re.sub(r"(?<=\S)[ \t]*\n?[ \t]*(</details>)", r"\n\n\1", text)
+
+
+def tutorial(path: Path, modules: dict[str, Module], explorers: Iterable[Callable[[int], str]] = ()) -> dict[str, Any]:
+    """A tutorial as its reader on the site needs it: exercises as stubs with everything else folded, no badge of another machine, words for pictures,
+    and each of `explorers` (depth of the page → HTML) in a widget's place."""
+    nb = json.loads(path.read_text(encoding="utf-8"))
+    known = names_of(nb["cells"], modules)
+    cells: list[Cell] = []
+    solved: str | None = None
+    for raw in nb["cells"]:
+        text = source(raw)
+        cell = {**raw, "source": text, "metadata": {"tags": list(raw["metadata"].get("tags", []))}}
+        cell.pop("id", None)
+        cell.pop("attachments", None)
+        if cell["cell_type"] == "markdown":
+            text = COLAB.sub(r"[Open in Colab](\1)", text)
+            cells.append(markdown(link_names(details_open(text), known)))
+        elif "### BEGIN SOLUTION" in text:
+            solved = text
+            cells.append(code(stub(text)))
+        elif re.match(r"check\(", text) and solved is not None:
+            shown = {**cell, "outputs": []}
+            cells += [shown, folded("Solution", f"```python\n{solution(solved)}\n```")]
+            solved = None
+        elif text.strip():
+            if "find_spec(" in text or all(isinstance(n, ast.Import | ast.ImportFrom) for n in _tree(text)): tag(cell, "hide-input")
+            cells.append(cell)
+    cells = _hints_before_solutions(cells)
+    alternatives(cells)
+    for html in explorers: cells = _with_explorer(cells, html)
+    return {"cells": cells, "metadata": {"kernelspec": nb["metadata"]["kernelspec"], "language_info": {"name": "python"}}, "nbformat": 4, "nbformat_minor": 4}
+
+
+def _tree(text: str) -> list[ast.stmt]:
+    try: return ast.parse(text).body or [ast.Pass()]
+    except SyntaxError: return [ast.Pass()]
+
+
+def solution(text: str) -> str: return textwrap.dedent("\n".join(line for line in text.splitlines() if "### BEGIN SOLUTION" not in line and "### END SOLUTION" not in line)).strip()
+
+
+def _hints_before_solutions(cells: list[Cell]) -> list[Cell]:
+    "Check, hint, solution, what you should see: in this order."
+    out = list(cells)
+    for i, cell in enumerate(cells):
+        if cell["cell_type"] != "markdown" or not source(cell).startswith("<details><summary>Solution</summary>"): continue
+        following = [c for c in out[out.index(cell) + 1:out.index(cell) + 2] if c["cell_type"] == "markdown" and source(c).lstrip().startswith("<details>")]
+        if not following: continue
+        folds = re.split(r"(?<=</details>)\s*", source(following[0]).strip())
+        hints = [f for f in folds if re.match(r"<details[^>]*>\s*<summary>\s*Hint", f)]
+        rest = [f for f in folds if f and f not in hints]
+        at = out.index(cell)
+        out[at:at + 2] = [markdown("\n\n".join([*hints, source(cell), *rest]))]
+    return out
+
+
+def _with_explorer(cells: list[Cell], html: Callable[[int], str]) -> list[Cell]:
+    "The explorer after the first widget that follows a prediction and has none yet."
+    asked = [i for i, c in enumerate(cells) if c["cell_type"] == "markdown" and ("**Predict:**" in source(c) or "## Predict" in source(c))] or [0]
+    used = [i for i, c in enumerate(cells) if "brnpa-live" in source(c)]
+    for start in asked:
+        at = next((i for i in range(start, len(cells)) if cells[i]["cell_type"] == "code" and WIDGET.search(source(cells[i])) and "import" not in source(cells[i])), None)
+        if at is not None and not any(u in (at, at + 1) for u in used): return [*cells[:at + 1], markdown(html(1)), *cells[at + 1:]]
+    at = (asked[0] if asked != [0] else 1)
+    return [*cells[:at + 1], markdown(html(1)), *cells[at + 1:]]
