@@ -42,11 +42,13 @@ def tutorials(src: Path, known: dict[str, Module], only: list[str]) -> dict[str,
     "Write the tutorials' pages and their list."
     by_track: dict[str, list[Path]] = {t: [] for t in TRACKS}
     (src / "tutorials").mkdir()
+    (src / "static/notebooks").mkdir()
     for path in sorted((ROOT / "tutorials").glob("*.ipynb")):
         if only and path.stem[:2] not in only: continue
         by_track[track_of(path)].append(path)
-        page = tutorial(path, known, [frame(name) for name in PLACES.get(path.stem[:2], [])])
+        page, student = tutorial(path, known, [frame(name) for name in PLACES.get(path.stem[:2], [])])
         (src / "tutorials" / path.name).write_text(json.dumps(page), encoding="utf-8")
+        (src / "static/notebooks" / path.name).write_text(json.dumps(student, indent=1, ensure_ascii=False), encoding="utf-8")
     body = ["# Tutorials", "", "> Three tracks, one idea each. Everything runs on a laptop: no GPU, no download.", ""]
     for track, paths in by_track.items():
         if not paths: continue
@@ -106,18 +108,18 @@ def papers(src: Path) -> None:
 def prepare(src: Path, only: list[str]) -> None:
     "All sources that Sphinx needs."
     known = modules()
+    shutil.copy(HERE / "conf.py", src)
+    shutil.copytree(HERE / "static", src / "static")
     by_track = tutorials(src, known, only)
     titles = rooms(src, known)
     reference(src, known, titles)
     papers(src)
-    shutil.copy(HERE / "conf.py", src)
-    shutil.copytree(HERE / "static", src / "static")
     names = [n for n in EXPLORERS if not only or n == "ranked_birds" or any(n in PLACES.get(o, []) for o in only)]
     write(src / "static/explorers", names)
     for page in sorted(HERE.glob("*.md")):
         text = re.sub(r"^\{\{explorer (\w+)\}\}$", lambda m: frame(m[1])(0), page.read_text(encoding="utf-8"), flags=re.M)
         if page.stem == "index":
-            tree = [toctree("Tutorials", ["tutorials/index"])] + [toctree(track, [f"tutorials/{p.stem}" for p in paths]) for track, paths in by_track.items() if paths]
+            tree = [toctree("Tutorials", ["tutorials/index"])] + [toctree(track, [f"{int(p.stem[:2])} · {title_of(p)[0]} <tutorials/{p.stem}>" for p in paths]) for track, paths in by_track.items() if paths]
             tree += [toctree("Teach", ["teaching"]), toctree("The library", ["readme", "rooms/index", "api/index"]), toctree("Take part", ["contributing", "changelog"])]
             text += "\n" + "\n\n".join(tree) + "\n"
         (src / page.name).write_text(text, encoding="utf-8")
@@ -135,9 +137,9 @@ def build(out: Path, only: list[str] | None = None, scratch: Path | None = None)
         start = time.process_time()
         prepare(src, only or [])
         print(f"sources: {time.process_time() - start:.0f} s of processor time", flush=True)
-        code = build_main(["-b", "html", "-W", "--keep-going", "-q", "-d", str(Path(tmp) / "doctrees"), str(src), str(out)])
-        print(f"{'site' if code == 0 else 'NOT a site'}: {out}, {time.process_time() - start:.0f} s of processor time", flush=True)
-        return code
+        done = build_main(["-b", "html", "-W", "--keep-going", "-q", "-d", str(Path(tmp) / "doctrees"), str(src), str(out)])
+        print(f"{'site' if done == 0 else 'NOT a site'}: {out}, {time.process_time() - start:.0f} s of processor time", flush=True)
+        return done
 
 
 def main() -> int:

@@ -15,8 +15,7 @@ class Live:
     title: str
     text: str                   # what to do with it, one sentence
     make: Callable[[], dict[str, Any]]
-    height: int                 # pixels on a wide screen
-    narrow: int                 # pixels on a telephone
+    heights: tuple[int, int, int] # in pixels, on a wide screen, a tablet, a telephone
 
 
 def _birds(n: int, **how: Any) -> Any:
@@ -64,12 +63,13 @@ def _tasks() -> dict[str, Any]:
     return {"views": views, "headings": ["which species?", "which of five new species?", "which individual?"]}
 
 
+ONE = (680, 1250, 1140)
 EXPLORERS: dict[str, Live] = {
-    "ranked_birds": Live("Six birds, three ranks", "Slide from rank to rank; touch the picture to see which positions resemble that one.", _one, 620, 900),
-    "step_by_step": Live("The grouping, step by step", "Slide *step* from 0 upwards: a seed, the positions that resemble it, what is left; then the next rank.", lambda: _one(step=1), 620, 900),
-    "contributions": Live("What a rank says", "The maps show contributions to the class: orange speaks for it, blue against it.", lambda: _one(show="contribution", rank=1), 620, 900),
-    "two_resolutions": Live("The same network on a coarse and on a fine grid", "The left controls steer both.", _resolutions, 620, 1100),
-    "three_tasks": Live("Same bird, three tasks", "The left controls steer all three.", _tasks, 620, 1400),
+    "ranked_birds": Live("Six birds, three ranks", "Slide from rank to rank; touch the picture to see which positions resemble that one.", _one, ONE),
+    "step_by_step": Live("The grouping, step by step", "Slide *step* from 0 upwards: a seed, the positions that resemble it, what is left; then the next rank.", lambda: _one(step=1), ONE),
+    "contributions": Live("What a rank says", "The maps show contributions to the class: orange speaks for it, blue against it.", lambda: _one(show="contribution", rank=1), ONE),
+    "two_resolutions": Live("The same network on a coarse and on a fine grid", "The left controls steer both.", _resolutions, (1120, 2230, 1930)),
+    "three_tasks": Live("Same bird, three tasks", "The left controls steer all three.", _tasks, (1680, 3020, 2320)),
 }
 PLACES = {"01": ["ranked_birds"], "02": ["three_tasks"], "04": ["step_by_step"], "05": ["two_resolutions"], "06": ["contributions"], "12": ["three_tasks"]}   # tutorial → explorers
 
@@ -91,10 +91,11 @@ def write(out: Path, names: Sequence[str] = tuple(EXPLORERS)) -> list[Path]:
 def frame(name: str) -> Callable[[int], str]:
     "The HTML that shows an explorer inside a page, for a page so many folders deep."
     live = EXPLORERS[name]
+    wide, middle, narrow = live.heights
 
     def html(depth: int) -> str:
         at = f"{'../' * depth}_static/explorers/{name}.html"
-        return (f'<figure class="brnpa-live" style="--wide: {live.height}px; --narrow: {live.narrow}px">\n<iframe src="{at}" title="{live.title}: live explorer" loading="lazy"></iframe>\n'
+        return (f'<figure class="brnpa-live" style="--wide: {wide}px; --middle: {middle}px; --narrow: {narrow}px">\n<iframe src="{at}" title="{live.title}: live explorer" loading="lazy"></iframe>\n'
                 f'<figcaption>Live: {live.text.replace("*step*", "<em>step</em>")} <a href="{at}">Open it alone</a></figcaption>\n</figure>')
     return html
 

@@ -3,7 +3,6 @@ import ast
 import copy
 import json
 import re
-import textwrap
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ from docs.modules import ROOT, Module, Thing, prose
 
 Cell = dict[str, Any]
 COLAB = re.compile(r"\[!\[Open in Colab\]\([^)]*\)\]\(([^)]*)\)")
-SOLUTION = re.compile(r"^[ \t]*### BEGIN SOLUTION.*?^[ \t]*### END SOLUTION[^\n]*\n?", re.M | re.S)
 WIDGET = re.compile(r"jslink|\bexplore\(|\bcompare\(|\bexplore_store\(|^view$|^widget$|\.VBox\(", re.M)
 
 
@@ -23,6 +21,11 @@ def markdown(text: str) -> Cell: return {"cell_type": "markdown", "metadata": {}
 
 
 def code(text: str, *tags: str) -> Cell: return {"cell_type": "code", "metadata": {"tags": list(tags)}, "source": text, "outputs": [], "execution_count": None}
+
+
+def page(cells: list[Cell]) -> dict[str, Any]:
+    "A notebook of these cells."
+    return {"cells": cells, "metadata": {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}, "language_info": {"name": "python"}}, "nbformat": 4, "nbformat_minor": 4}
 
 
 def tag(cell: Cell, *tags: str) -> None: cell["metadata"].setdefault("tags", []).extend(tags)
@@ -94,14 +97,13 @@ def room(path: Path, modules: dict[str, Module]) -> dict[str, Any]:
     from nbdev.processors import add_show_docs, clean_magics, hide_line, mv_exports, populate_language, rm_header_dash, strip_ansi, strip_hidden_metadata
 
     nb = read_nb(path)
-    directives: dict[int, dict] = {}
     processor = NBProcessor(nb=nb, procs=[populate_language, add_show_docs, strip_ansi, hide_line, rm_header_dash, clean_magics, mv_exports, strip_hidden_metadata])
     processor.process()
     module = next((m for m in modules.values() if m.notebook == path.relative_to(ROOT).as_posix()), None)
     known = names_of([json.loads(json.dumps(c)) for c in nb.cells], modules, module)
     things = {t.name: t for t in module.things} if module else {}
     cells: list[Cell] = []
-    level, waiting = 1, []
+    level = 1
     for raw in nb.cells:
         directives = dict(getattr(raw, "directives_", {}))
         cell = {k: copy.deepcopy(v) for k, v in dict(raw).items() if k in ("cell_type", "source", "metadata", "outputs", "execution_count")}
@@ -109,14 +111,14 @@ def room(path: Path, modules: dict[str, Module]) -> dict[str, Any]:
         cell["metadata"] = {"tags": list(cell["metadata"].get("tags", []))}
         text = source(cell)
         if cell["cell_type"] == "markdown":
-            level = max([level, *()] if not (heads := re.findall(r"^(#+) ", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S), re.M)) else [len(heads[-1])])
+            heads = re.findall(r"^(#+) ", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S), re.M)
+            level = len(heads[-1]) if heads else level
             cells.append(markdown(link_names(text, known)))
         elif "hide" in directives or "default_exp" in directives: continue
         elif (shown := re.match(r"show_doc\(([\w.]+)\)", text)):
             name = shown[1]
             thing = things.get(name) or next((t for owner in things.values() for t in owner.inside if f"{owner.name}.{t.name}" == name), None)
             if thing and module: cells += _shown(thing, module, min(level + 1, 6))
-            if waiting: cells.append(waiting.pop())
         elif directives.keys() & {"export", "exports", "exporti"}:
             cell["source"], cell["outputs"] = text.strip(), []
             if not cell["source"]: continue
@@ -130,7 +132,7 @@ def room(path: Path, modules: dict[str, Module]) -> dict[str, Any]:
     head = source(cells[0])
     about = f"`brnpa_nb.{module.name}` · [reference](/api/{module.name}.md) · edit `{module.notebook}`" if module else ""
     cells[0] = markdown(f"{head}\n\n{about}")
-    return {"cells": cells, "metadata": {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}, "language_info": {"name": "python"}}, "nbformat": 4, "nbformat_minor": 4}
+    return page(cells)
 
 
 def _signature_first(cells: list[Cell]) -> list[Cell]:
@@ -151,75 +153,38 @@ def _signature_first(cells: list[Cell]) -> list[Cell]:
 
 # -- tutorials ------------------------------------------------------------------------------------------------------------------------------------
 
-def stub(text: str) -> str:
-    "An exercise's cell as the student gets it."
-    def gap(found: re.Match[str]) -> str:
-        indent = re.match(r"[ \t]*", found[0])[0]
-        return f'{indent}raise NotImplementedError("your turn")\n'
-    return SOLUTION.sub(gap, text + "\n").rstrip()
-
-
-def folded(title: str, text: str) -> Cell: return markdown(f"<details><summary>{title}</summary>\n\n{text}\n\n</details>")
-
-
 def details_open(text: str) -> str:
     "Blank lines around the tags of a fold, or markdown inside it would not be read as such."
     text = re.sub(r"(<details[^>]*>\s*<summary>.*?</summary>)[ \t]*\n?(?=\S)", r"\1\n\n", text, flags=re.S)
     return re.sub(r"(?<=\S)[ \t]*\n?[ \t]*(</details>)", r"\n\n\1", text)
 
 
-def tutorial(path: Path, modules: dict[str, Module], explorers: Iterable[Callable[[int], str]] = ()) -> dict[str, Any]:
+def tutorial(path: Path, modules: dict[str, Module], explorers: Iterable[Callable[[int], str]] = ()) -> tuple[dict[str, Any], dict[str, Any]]:
     """A tutorial as its reader on the site needs it: exercises as stubs with everything else folded, no badge of another machine, words for pictures,
-    and each of `explorers` (depth of the page → HTML) in a widget's place."""
-    nb = json.loads(path.read_text(encoding="utf-8"))
-    known = names_of(nb["cells"], modules)
+    and each of `explorers` (depth of the page → HTML) in a widget's place. Second: the student's notebook."""
+    from brnpa_nb.editions import student
+
+    solved = json.loads(path.read_text(encoding="utf-8"))
+    nb = student(solved, outputs=True)
+    known = names_of(solved["cells"], modules)
     cells: list[Cell] = []
-    solved: str | None = None
     for raw in nb["cells"]:
         text = source(raw)
-        cell = {**raw, "source": text, "metadata": {"tags": list(raw["metadata"].get("tags", []))}}
-        cell.pop("id", None)
-        cell.pop("attachments", None)
+        cell = {k: v for k, v in raw.items() if k not in ("id", "attachments")} | {"source": text, "metadata": {"tags": list(raw["metadata"].get("tags", []))}}
         if cell["cell_type"] == "markdown":
-            text = COLAB.sub(r"[Open in Colab](\1)", text)
+            text = COLAB.sub(rf"[Open in Colab](\1) · <a href='../_static/notebooks/{path.name}' download>Download the notebook</a>", text)
             cells.append(markdown(link_names(details_open(text), known)))
-        elif "### BEGIN SOLUTION" in text:
-            solved = text
-            cells.append(code(stub(text)))
-        elif re.match(r"check\(", text) and solved is not None:
-            shown = {**cell, "outputs": []}
-            cells += [shown, folded("Solution", f"```python\n{solution(solved)}\n```")]
-            solved = None
         elif text.strip():
             if "find_spec(" in text or all(isinstance(n, ast.Import | ast.ImportFrom) for n in _tree(text)): tag(cell, "hide-input")
             cells.append(cell)
-    cells = _hints_before_solutions(cells)
     alternatives(cells)
     for html in explorers: cells = _with_explorer(cells, html)
-    return {"cells": cells, "metadata": {"kernelspec": nb["metadata"]["kernelspec"], "language_info": {"name": "python"}}, "nbformat": 4, "nbformat_minor": 4}
+    return page(cells), student(solved)
 
 
 def _tree(text: str) -> list[ast.stmt]:
     try: return ast.parse(text).body or [ast.Pass()]
     except SyntaxError: return [ast.Pass()]
-
-
-def solution(text: str) -> str: return textwrap.dedent("\n".join(line for line in text.splitlines() if "### BEGIN SOLUTION" not in line and "### END SOLUTION" not in line)).strip()
-
-
-def _hints_before_solutions(cells: list[Cell]) -> list[Cell]:
-    "Check, hint, solution, what you should see: in this order."
-    out = list(cells)
-    for i, cell in enumerate(cells):
-        if cell["cell_type"] != "markdown" or not source(cell).startswith("<details><summary>Solution</summary>"): continue
-        following = [c for c in out[out.index(cell) + 1:out.index(cell) + 2] if c["cell_type"] == "markdown" and source(c).lstrip().startswith("<details>")]
-        if not following: continue
-        folds = re.split(r"(?<=</details>)\s*", source(following[0]).strip())
-        hints = [f for f in folds if re.match(r"<details[^>]*>\s*<summary>\s*Hint", f)]
-        rest = [f for f in folds if f and f not in hints]
-        at = out.index(cell)
-        out[at:at + 2] = [markdown("\n\n".join([*hints, source(cell), *rest]))]
-    return out
 
 
 def _with_explorer(cells: list[Cell], html: Callable[[int], str]) -> list[Cell]:
