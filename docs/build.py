@@ -116,6 +116,7 @@ def prepare(src: Path, only: list[str]) -> None:
     papers(src)
     names = [n for n in EXPLORERS if not only or n == "ranked_birds" or any(n in PLACES.get(o, []) for o in only)]
     write(src / "static/explorers", names)
+    shutil.copy(HERE / "jupyterhub_config.py", src)
     for page in sorted(HERE.glob("*.md")):
         text = re.sub(r"^\{\{explorer (\w+)\}\}$", lambda m: frame(m[1])(0), page.read_text(encoding="utf-8"), flags=re.M)
         if page.stem == "index":

@@ -198,7 +198,7 @@ def three_tasks() -> Any:
     return fig
 
 
-def a_share_needs_its_chance() -> Any:
+def a_share_means_nothing() -> Any:
     "Attention by part, beside the part's size."
     from brnpa_nb.demo import rank_part_table, visible_areas
 
@@ -215,7 +215,7 @@ def a_share_needs_its_chance() -> Any:
     return fig
 
 
-FIGURES: dict[str, Callable[[], Any]] = {f.__name__: f for f in (ranked_maps, grouping_by_hand, coarse_and_fine, strong_is_not_decisive, ranks_are_not_identities, pretty_without_learning, three_tasks, a_share_needs_its_chance)}
+FIGURES: dict[str, Callable[[], Any]] = {f.__name__: f for f in (ranked_maps, grouping_by_hand, coarse_and_fine, strong_is_not_decisive, ranks_are_not_identities, pretty_without_learning, three_tasks, a_share_means_nothing)}
 
 
 def write(out: Path, names: list[str], formats: list[str]) -> list[Path]:
