@@ -173,7 +173,8 @@ def pretty_without_learning() -> Any:
     from brnpa_nb.views.figures import overlay
 
     net, images = _net("birds_high"), _images(24)
-    for _, twin in randomised(net): pass                                                   # the last copy has lost everything
+    twin = net
+    for _, copy in randomised(net): twin = copy                                            # the last one has lost everything
     fig = _sheet("One of these networks has learned nothing")
     chosen = torch.tensor([7, 14, 2, 20])
     for k, (model, name) in enumerate(((twin, "A"), (net, "B"))):
