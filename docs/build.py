@@ -46,7 +46,7 @@ def tutorials(src: Path, known: dict[str, Module], only: list[str]) -> dict[str,
     for path in sorted((ROOT / "tutorials").glob("*.ipynb")):
         if only and path.stem[:2] not in only: continue
         by_track[track_of(path)].append(path)
-        page, student = tutorial(path, known, [frame(name) for name in PLACES.get(path.stem[:2], [])])
+        page, student = tutorial(path, known, frame(PLACES[path.stem[:2]]) if path.stem[:2] in PLACES else None)
         (src / "tutorials" / path.name).write_text(json.dumps(page), encoding="utf-8")
         (src / "static/notebooks" / path.name).write_text(json.dumps(student, indent=1, ensure_ascii=False), encoding="utf-8")
     body = ["# Tutorials", "", "> Three tracks, one idea each. Everything runs on a laptop: no GPU, no download.", ""]
@@ -114,7 +114,7 @@ def prepare(src: Path, only: list[str]) -> None:
     titles = rooms(src, known)
     reference(src, known, titles)
     papers(src)
-    names = [n for n in EXPLORERS if not only or n == "ranked_birds" or any(n in PLACES.get(o, []) for o in only)]
+    names = [n for n in EXPLORERS if not only or n in ("ranked_birds", "step_by_step") or n in [PLACES.get(o) for o in only]]
     write(src / "static/explorers", names)
     shutil.copy(HERE / "jupyterhub_config.py", src)
     for page in sorted(HERE.glob("*.md")):

@@ -18,60 +18,57 @@ class Live:
     heights: tuple[int, int, int] # in pixels, on a wide screen, a tablet, a telephone
 
 
-def _birds(n: int, **how: Any) -> Any:
-    "Drawn birds that no shipped network has seen, one of each species as far as they go."
+def _one(n: int, photos: slice, head: bool = True, **controls: Any) -> dict[str, Any]:
+    "The species network's ranked maps of some of the birds that the tutorials show."
     from brnpa_nb.data.birds import Birds
-
-    birds = Birds(96, split="valid", seed=1, **how).draw()
-    first = [int((birds.labels == k).nonzero()[0, 0]) for k in range(n)]
-    return birds, birds.images[first].float() / 255, [birds.classes[int(birds.labels[i])] for i in first]
-
-
-def _one(**controls: Any) -> dict[str, Any]:
-    "The species network's ranked maps of six birds."
     from brnpa_nb.demo import shipped
     from brnpa_nb.views.explorer import explore
 
-    _, images, names = _birds(6)
-    net = shipped("birds_high")
-    return {"views": [explore(net.explain(images), images, net.classifier, net.classes, names, **controls)]}
+    birds, net = Birds(n, split="valid", seed=1).draw(), shipped("birds_high")
+    images = birds.images[photos].float() / 255
+    names = [birds.classes[k] for k in birds.labels[photos].tolist()]
+    return {"views": [explore(net.explain(images), images, net.classifier if head else None, net.classes if head else None, names, **controls)]}
+
+
+def _side_by_side(birds: Any, photos: slice, networks: dict[str, Any], names: Sequence[str], heads: bool, **controls: Any) -> dict[str, Any]:
+    "The same birds under several networks; the first steers."
+    from brnpa_nb.views.explorer import explore
+
+    images = birds.images[photos].float() / 255
+    views = [explore(net.explain(images), images, net.classifier if heads else None, net.classes if heads else None, names, compact=i > 0, **controls) for i, net in enumerate(networks.values())]
+    return {"views": views, "headings": list(networks)}
 
 
 def _resolutions() -> dict[str, Any]:
     "One cell per 32 pixels beside one per 4."
+    from brnpa_nb.data.birds import Birds
     from brnpa_nb.demo import shipped
-    from brnpa_nb.views.explorer import explore
 
-    _, images, names = _birds(6)
-    views = []
-    for name in ("birds_low", "birds_high"):
-        net = shipped(name)
-        views.append(explore(net.explain(images), images, net.classifier, net.classes, names, rank=1, compact=bool(views)))
-    return {"views": views, "headings": ["one cell per 32 pixels", "one cell per 4 pixels"]}
+    birds = Birds(96, split="valid", seed=1).draw()
+    names = [birds.classes[k] for k in birds.labels[6:12].tolist()]
+    return _side_by_side(birds, slice(6, 12), {"one cell per 32 pixels": shipped("birds_low"), "one cell per 4 pixels": shipped("birds_high")}, names, True, rank=1)
 
 
 def _tasks() -> dict[str, Any]:
     "One bird under three questions."
     from brnpa_nb.data.birds import Birds
     from brnpa_nb.three_tasks import three_networks
-    from brnpa_nb.views.explorer import explore
 
-    birds = Birds(160, "test", "all", "individual", seed=4).draw()
-    images = birds.images[:6].float() / 255
-    names = [f"{birds.classes[k]}, camera {c}" for k, c in zip(birds.labels[:6].tolist(), birds.cameras[:6].tolist())]
-    views = [explore(net.explain(images), images, captions=names, rank=1, compact=i > 0) for i, net in enumerate(three_networks().values())]
-    return {"views": views, "headings": ["which species?", "which of five new species?", "which individual?"]}
+    birds = Birds(160, split="test", species="all", label="individual", seed=4).draw()
+    names = [f"{birds.classes[k]}, camera {c}" for k, c in zip(birds.labels[:8].tolist(), birds.cameras[:8].tolist())]
+    asked = dict(zip(("which species?", "which of five new species?", "which individual?"), three_networks().values()))
+    return _side_by_side(birds, slice(8), asked, names, False, rank=1)
 
 
-ONE = (680, 1250, 1140)
 EXPLORERS: dict[str, Live] = {
-    "ranked_birds": Live("Six birds, three ranks", "Slide from rank to rank; touch the picture to see which positions resemble that one.", _one, ONE),
-    "step_by_step": Live("The grouping, step by step", "Slide *step* from 0 upwards: a seed, the positions that resemble it, what is left; then the next rank.", lambda: _one(step=1), ONE),
-    "contributions": Live("What a rank says", "The maps show contributions to the class: orange speaks for it, blue against it.", lambda: _one(show="contribution", rank=1), ONE),
-    "two_resolutions": Live("The same network on a coarse and on a fine grid", "The left controls steer both.", _resolutions, (1120, 2230, 1930)),
-    "three_tasks": Live("Same bird, three tasks", "The left controls steer all three.", _tasks, (1680, 3020, 2320)),
+    "ranked_birds": Live("Twelve birds, three ranks", "slide from rank to rank, choose another bird, point at a position to see what resembles it.", lambda: _one(100, slice(12), False, photo=7), (640, 1260, 1090)),
+    "all_controls": Live("Every control", "the same birds with all controls, and what each rank adds to a class.", lambda: _one(100, slice(12), photo=4), (640, 1290, 1180)),
+    "step_by_step": Live("The grouping, step by step", "move *grouping*: the score and its seed, what resembles it, what is left; then the next rank.", lambda: _one(100, slice(7, 8), step=1), (670, 1190, 1090)),
+    "contributions": Live("What a rank says", "contributions to the class: orange speaks for it, purple against it.", lambda: _one(96, slice(8), show="contribution", photo=2), (710, 1280, 1230)),
+    "two_resolutions": Live("The same bird on a coarse and on a fine grid", "the controls on the left steer both.", _resolutions, (1180, 2190, 1990)),
+    "three_tasks": Live("Same bird, three tasks", "the controls of the first steer all three.", _tasks, (1730, 3010, 2570)),
 }
-PLACES = {"01": ["ranked_birds"], "02": ["three_tasks"], "04": ["step_by_step"], "05": ["two_resolutions"], "06": ["contributions"], "12": ["three_tasks"]}   # tutorial → explorers
+PLACES = {"01": "ranked_birds", "02": "all_controls", "04": "step_by_step", "05": "two_resolutions", "06": "contributions", "12": "three_tasks"}   # tutorial → what stands live under its first widget
 
 
 def write(out: Path, names: Sequence[str] = tuple(EXPLORERS)) -> list[Path]:
@@ -96,7 +93,7 @@ def frame(name: str) -> Callable[[int], str]:
     def html(depth: int) -> str:
         at = f"{'../' * depth}_static/explorers/{name}.html"
         return (f'<figure class="brnpa-live" style="--wide: {wide}px; --middle: {middle}px; --narrow: {narrow}px">\n<iframe src="{at}" title="{live.title}: live explorer" loading="lazy"></iframe>\n'
-                f'<figcaption>Live: {live.text.replace("*step*", "<em>step</em>")} <a href="{at}">Open it alone</a></figcaption>\n</figure>')
+                f'<figcaption>Live: {live.text.replace("*grouping*", "<em>grouping</em>")} <a href="{at}">Open it alone</a></figcaption>\n</figure>')
     return html
 
 

@@ -11,7 +11,6 @@ from docs.modules import ROOT, Module, Thing, prose
 
 Cell = dict[str, Any]
 COLAB = re.compile(r"\[!\[Open in Colab\]\([^)]*\)\]\(([^)]*)\)")
-WIDGET = re.compile(r"jslink|\bexplore\(|\bcompare\(|\bexplore_store\(|^view$|^widget$|\.VBox\(", re.M)
 
 
 def source(cell: Cell) -> str: return cell["source"] if isinstance(cell["source"], str) else "".join(cell["source"])
@@ -159,9 +158,9 @@ def details_open(text: str) -> str:
     return re.sub(r"(?<=\S)[ \t]*\n?[ \t]*(</details>)", r"\n\n\1", text)
 
 
-def tutorial(path: Path, modules: dict[str, Module], explorers: Iterable[Callable[[int], str]] = ()) -> tuple[dict[str, Any], dict[str, Any]]:
+def tutorial(path: Path, modules: dict[str, Module], explorer: Callable[[int], str] | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
     """A tutorial as its reader on the site needs it: exercises as stubs with everything else folded, no badge of another machine, words for pictures,
-    and each of `explorers` (depth of the page → HTML) in a widget's place. Second: the student's notebook."""
+    and `explorer` (depth of the page → HTML) in its first widget's place. Second: the student's notebook."""
     from brnpa_nb.editions import student
 
     solved = json.loads(path.read_text(encoding="utf-8"))
@@ -178,7 +177,7 @@ def tutorial(path: Path, modules: dict[str, Module], explorers: Iterable[Callabl
             if "find_spec(" in text or all(isinstance(n, ast.Import | ast.ImportFrom) for n in _tree(text)): tag(cell, "hide-input")
             cells.append(cell)
     alternatives(cells)
-    for html in explorers: cells = _with_explorer(cells, html)
+    if explorer: cells = _with_explorer(cells, explorer)
     return page(cells), student(solved)
 
 
@@ -188,11 +187,8 @@ def _tree(text: str) -> list[ast.stmt]:
 
 
 def _with_explorer(cells: list[Cell], html: Callable[[int], str]) -> list[Cell]:
-    "The explorer after the first widget that follows a prediction and has none yet."
-    asked = [i for i, c in enumerate(cells) if c["cell_type"] == "markdown" and ("**Predict:**" in source(c) or "## Predict" in source(c))] or [0]
-    used = [i for i, c in enumerate(cells) if "brnpa-live" in source(c)]
-    for start in asked:
-        at = next((i for i in range(start, len(cells)) if cells[i]["cell_type"] == "code" and WIDGET.search(source(cells[i])) and "import" not in source(cells[i])), None)
-        if at is not None and not any(u in (at, at + 1) for u in used): return [*cells[:at + 1], markdown(html(1)), *cells[at + 1:]]
-    at = (asked[0] if asked != [0] else 1)
+    "The explorer under the first widget."
+    from tests.tutorials import widget_cells
+
+    at = next(widget_cells(cells))
     return [*cells[:at + 1], markdown(html(1)), *cells[at + 1:]]
