@@ -50,7 +50,7 @@ setup(
     package_data={lib: ["py.typed", "static/*", "weights/*.safetensors"]},
     include_package_data=False,
     install_requires=cfg["requirements"].split(),
-    extras_require={"dev": cfg["dev_requirements"].split(), **{extra: cfg[f"{extra}_requirements"].split() for extra in ("evidence", "ablation", "onnx")}},
+    extras_require={"dev": cfg["dev_requirements"].split(), **{extra: cfg[f"{extra}_requirements"].split() for extra in ("evidence", "ablation", "onnx", "docs")}},
     entry_points={"console_scripts": cfg["console_scripts"].split(), "nbdev": [f"{lib}={lib}._modidx:d"]},
     cmdclass={"build_py": BuildWithTutorials},
     zip_safe=False,

@@ -9,13 +9,14 @@ from packaging.requirements import Requirement
 
 from tests.build import ROOT
 
-EXTRAS = ("requirements", "evidence_requirements", "ablation_requirements", "onnx_requirements", "dev_requirements")
+EXTRAS = ("requirements", "evidence_requirements", "ablation_requirements", "onnx_requirements", "docs_requirements", "dev_requirements")
 
 # What may stand beside a program under Apache-2.0 that asks for it and does not copy it, by words of the licence's name. First the kind, then how it may be called.
 KINDS = {"permissive": r"apache|\bmit\b|mit-cmu|\bbsd|\bisc\b|\bpsf\b|python software foundation|python-2\.0|hpnd|unlicense|zlib|\bcc0|0bsd|boost|\bmit license\b|zpl|historical permission|public domain|bsl-1\.0|cnri", "MPL, file by file": r"mozilla|\bmpl", "LGPL, used as a library": r"lgpl|lesser general public"}
 # Packages whose metadata say nothing, or something that has to be looked at: (what it is, why it may be used).
 LOOKED_AT = {
     "nvidia": ("NVIDIA's own terms", "comes with PyTorch's wheels for CUDA; those for the CPU need none"), "cuda-toolkit": ("NVIDIA's own terms", "as the above"), "cuda-bindings": ("NVIDIA's own terms", "as the above"), "cuda-pathfinder": ("Apache-2.0", "its metadata name it"),
+    "codespell": ("GPL-2.0-only", "a program of its own that a test starts; nothing here imports it"),
 }
 
 
