@@ -91,7 +91,7 @@ def _bare(notebook: Notebook, outputs: bool) -> Notebook:
 
 def _lines(text: str) -> list[str]: return text.splitlines(keepends=True)
 
-
+# %% ../nbs/07g_editions.ipynb #87558a4d
 def student(
     notebook: Notebook,     # solved
     solutions: bool = True, # fold them into the help
@@ -154,7 +154,7 @@ def write_files(
     for name, content in files.items(): write_atomically(Path(folder) / name, content)
     return [Path(folder) / name for name in files]
 
-
+# %% ../nbs/07g_editions.ipynb #5427675f
 def edition(
     kind: str,              # "student"; "reader", the same with outputs; "instructor"
     solutions: bool = True, # in the student's: fold them into the help

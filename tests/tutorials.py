@@ -144,7 +144,7 @@ def measure(path: Path) -> dict[str, Any]:
     cells, exercises = nb["cells"], exercises_of(nb)
     code = [text(c) for c in cells if c["cell_type"] == "code" and text(c).strip()]
     lengths = [code_lines(c) for c in code]
-    return {"tutorial": path.stem, "words": sum(words(text(c)) for c in cells if c["cell_type"] == "markdown"), "code lines": sum(lengths), "cells": len(code), "median cell": statistics.median(lengths), "longest cell": max(lengths),
+    return {"tutorial": path.stem, "words": sum(words(text(c)) for c in cells if c["cell_type"] == "markdown"), "code lines": sum(lengths), "cells": len(code), "median cell": f"{statistics.median(lengths):g}", "longest cell": max(lengths),
             "reading min": round(minutes(cells)), "widgets": len(list(widget_cells(cells))), "pictures": len(pictures(cells)), "exercises": len(exercises), "exercise min": sum(e.minutes for e in exercises), "kB": path.stat().st_size // 1000}
 
 
