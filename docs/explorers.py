@@ -61,12 +61,12 @@ def _tasks() -> dict[str, Any]:
 
 
 EXPLORERS: dict[str, Live] = {
-    "ranked_birds": Live("Twelve birds, three ranks", "slide from rank to rank, choose another bird, point at a position to see what resembles it.", lambda: _one(100, slice(12), False, photo=7), (640, 1260, 1090)),
-    "all_controls": Live("Every control", "the same birds with all controls, and what each rank adds to a class.", lambda: _one(100, slice(12), photo=4), (640, 1290, 1180)),
-    "step_by_step": Live("The grouping, step by step", "move *grouping*: the score and its seed, what resembles it, what is left; then the next rank.", lambda: _one(100, slice(7, 8), step=1), (670, 1190, 1090)),
-    "contributions": Live("What a rank says", "contributions to the class: orange speaks for it, purple against it.", lambda: _one(96, slice(8), show="contribution", photo=2), (710, 1280, 1230)),
-    "two_resolutions": Live("The same bird on a coarse and on a fine grid", "the controls on the left steer both.", _resolutions, (1180, 2190, 1990)),
-    "three_tasks": Live("Same bird, three tasks", "the controls of the first steer all three.", _tasks, (1730, 3010, 2570)),
+    "ranked_birds": Live("Twelve birds, three ranks", "slide from rank to rank, choose another bird, point at a position to see what resembles it.", lambda: _one(100, slice(12), False, photo=7), (690, 1310, 1130)),
+    "all_controls": Live("Every control", "the same birds with all controls, and what each rank adds to a class.", lambda: _one(100, slice(12), photo=4), (690, 1340, 1220)),
+    "step_by_step": Live("The grouping, step by step", "move *grouping*: the score and its seed, what resembles it, what is left; then the next rank.", lambda: _one(100, slice(7, 8), step=1), (720, 1240, 1130)),
+    "contributions": Live("What a rank says", "contributions to the class: orange speaks for it, purple against it.", lambda: _one(96, slice(8), show="contribution", photo=2), (760, 1330, 1270)),
+    "two_resolutions": Live("The same bird on a coarse and on a fine grid", "the controls on the left steer both.", _resolutions, (1290, 2240, 2030)),
+    "three_tasks": Live("Same bird, three tasks", "the controls of the first steer all three.", _tasks, (1840, 3060, 2610)),
 }
 PLACES = {"01": "ranked_birds", "02": "all_controls", "04": "step_by_step", "05": "two_resolutions", "06": "contributions", "12": "three_tasks"}   # tutorial → what stands live under its first widget
 

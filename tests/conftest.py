@@ -10,7 +10,7 @@ block()        # whatever asks another machine in a test is a fault: everything 
 
 # Processor seconds, roughly: only the order counts, so that no worker is left with a long one in the end. What is not here follows in the order of the files.
 LONG = {"tutorials/08": 150, "test_shipped.py::test_s": 100, "tutorials/09": 90, "03b_leaving": 130, "00_backbones.ipynb": 65, "05_sanity.ipynb": 55, "08_cli.ipynb": 45,
-        "07d_comparing.ipynb": 35, "02b_library_explainers.ipynb": 30, "07_benchmark.ipynb": 30, "tutorials/10": 30, "tutorials/11": 30, "07b_jobs.ipynb": 30, "06b_explaining_tasks.ipynb": 25, "07c_three_tasks.ipynb": 20, "test_every_step": 25, "test_killed_and_resumed": 10, "test_evaluate_json": 20, "07_demo.ipynb": 15}
+        "07d_comparing.ipynb": 35, "02b_library_explainers.ipynb": 30, "07_benchmark.ipynb": 30, "tutorials/10": 30, "tutorials/11": 30, "07b_jobs.ipynb": 30, "06b_explaining_tasks.ipynb": 25, "07c_three_tasks.ipynb": 20, "test_every_step": 25, "test_killed_and_resumed": 10, "test_evaluate_json": 20, "07_demo.ipynb": 15, "test_site": 100}
 
 
 def pytest_configure(config):
