@@ -116,9 +116,9 @@ def prepare(src: Path, only: list[str]) -> None:
     papers(src)
     names = [n for n in EXPLORERS if not only or n in ("ranked_birds", "step_by_step") or n in [PLACES.get(o) for o in only]]
     write(src / "static/explorers", names)
-    shutil.copy(HERE / "jupyterhub_config.py", src)
     for page in sorted(HERE.glob("*.md")):
-        text = re.sub(r"^\{\{explorer (\w+)\}\}$", lambda m: frame(m[1])(0), page.read_text(encoding="utf-8"), flags=re.M)
+        text = re.sub(r"^<!-- explorer: (\w+) -->$", lambda m: frame(m[1])(0), page.read_text(encoding="utf-8"), flags=re.M)
+        text = re.sub(r"^<!-- include: (\S+) -->$", lambda m: f"```python\n{(HERE / m[1]).read_text(encoding='utf-8').rstrip()}\n```", text, flags=re.M)
         if page.stem == "index":
             tree = [toctree("Tutorials", ["tutorials/index"])] + [toctree(track, [f"{int(p.stem[:2])} · {title_of(p)[0]} <tutorials/{p.stem}>" for p in paths]) for track, paths in by_track.items() if paths]
             tree += [toctree("Teach", ["teaching"]), toctree("The library", ["readme", "rooms/index", "api/index"]), toctree("Take part", ["contributing", "changelog"])]
