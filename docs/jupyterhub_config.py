@@ -38,7 +38,7 @@ c.Spawner.default_url = "/lab/tree/course"
 c.Spawner.pre_spawn_hook = give_copy
 
 # A kernel that wants more memory ends, and no neighbour notices. Processors are shared by need.
-c.Spawner.mem_limit = "2500M"
+c.Spawner.mem_limit = "3500M"
 c.Spawner.cpu_limit = 2.0
 c.Spawner.environment = {
     # One thread a kernel, or thirty students start 240 threads on eight cores.

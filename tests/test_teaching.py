@@ -24,7 +24,7 @@ def cells(number):
 
 
 def test_exercises_that_are_set_exist():
-    named = set(re.findall(r"\b(\d{1,2}\.\d)\b(?! ?%)", re.sub(r"nbgrader 0\.9|0\.\d+", "", PAGE)))
+    named = set(re.findall(r"\b(\d{1,2}\.\d)\b(?! ?%)", re.sub(r"nbgrader 0\.9|0\.\d+", "", PAGE.partition("## A class on one server")[0])))
     assert len(named) >= 20, named
     for number in sorted(named):
         text = "".join("".join(c["source"]) for c in cells(int(number.split(".")[0])) if c["cell_type"] == "markdown")
