@@ -17,5 +17,11 @@ def pytest_configure(config):
     for line in filters(): config.addinivalue_line("filterwarnings", line)
 
 
+def pytest_collection_finish(session):
+    "Groups hold: otherwise two workers build the same site and sit the same exam, and nobody is told."
+    if "PYTEST_XDIST_WORKER" in os.environ and (loose := [i.nodeid for i in session.items if i.get_closest_marker("xdist_group") and "@" not in i.nodeid]):
+        raise RuntimeError(f"pytest-xdist does not keep {loose[0]} with its group; take releases of pytest and pytest-xdist that go together")
+
+
 def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: -next((s for name, s in LONG.items() if name in item.nodeid), 0))

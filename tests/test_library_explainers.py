@@ -269,7 +269,7 @@ def test_the_package_works_without_them():
 def test_extras_are_declared():
     code = "from distutils.core import run_setup; d = run_setup('setup.py', stop_after='init'); print(sorted(d.extras_require), *d.extras_require['evidence'], *d.extras_require['ablation'], *d.extras_require['dev'])"
     found = subprocess.run([sys.executable, "-c", "import setuptools; " + code], check=True, cwd=ROOT, capture_output=True, text=True).stdout
-    assert found.startswith("['ablation', 'dev', 'evidence', 'onnx'] captum>=0.9 torchcam>=0.5 scikit-learn>=") and found.count("grad-cam>=1.5") == 2 and found.count("captum>=0.9") == 2
+    assert found.startswith("['ablation', 'dev', 'docs', 'evidence', 'onnx'] captum>=0.9 torchcam>=0.5 scikit-learn>=") and found.count("grad-cam>=1.5") == 2 and found.count("captum>=0.9") == 2
 
 
 def test_a_real_bird_keeps_its_kernelshap(photos):

@@ -20,7 +20,7 @@ def run(path):
             both = Path(tmp, path.name)
             both.write_text(json.dumps(both_editions(read_notebook(path))), encoding="utf-8")
             sys.exit(not test_nb(both, do_print=False)[0])
-    sys.exit(not test_nb(path, do_print=False)[0])
+    sys.exit(not test_nb(path, skip_flags={"slow", "gpu"}, do_print=False)[0])       # as nbdev_test, which reads them from settings.ini
 
 
 def both_editions(notebook):
