@@ -15,9 +15,9 @@ from pathlib import Path
 from docs.explorers import EXPLORERS, PLACES, frame, write
 from docs.modules import ROOT, Module, api_page, modules
 from docs.pages import room, source, tutorial
+from tests.tutorials import FACTS, TRACKS
 
 HERE = Path(__file__).resolve().parent
-TRACKS = {"Look": range(1, 4), "Understand": range(4, 8), "Judge": range(8, 14)}
 GROUPS = {"": "The method", "data": "Pictures", "evidence": "Evidence", "tasks": "Tasks", "views": "Views", "exercises": "Exercises"}
 
 
@@ -33,9 +33,8 @@ def title_of(path: Path) -> tuple[str, str]:
 
 
 def track_of(path: Path) -> str:
-    "What the tutorial says it belongs to, or its number does."
-    said = re.search(r"\*\*Track\*\* (\w+)", source(json.loads(path.read_text(encoding="utf-8"))["cells"][0]))
-    return said[1] if said else next(t for t, numbers in TRACKS.items() if int(path.stem[:2]) in numbers)
+    "What the tutorial says it belongs to."
+    return FACTS.search(source(json.loads(path.read_text(encoding="utf-8"))["cells"][0]))[1]
 
 
 def tutorials(src: Path, known: dict[str, Module], only: list[str]) -> dict[str, list[Path]]:

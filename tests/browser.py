@@ -38,6 +38,14 @@ def chromium() -> Iterator:
         finally: browser.close()
 
 
+def complaints(page) -> list[str]:
+    "Errors and warnings of a page, gathered as they come."
+    found: list[str] = []
+    page.on("console", lambda m: found.append(m.text) if m.type in ("error", "warning") else None)
+    page.on("pageerror", lambda e: found.append(str(e)))
+    return found
+
+
 @contextmanager
 def server(command: list[str], folder: Path, ready: str, home: Path) -> Iterator[str]:
     "A Jupyter server on a free port of this machine; gives its address, ends with the block."

@@ -18,7 +18,7 @@ from brnpa_nb.ranking import RankedMaps, from_maps
 from brnpa_nb.views.explorer import explore
 from brnpa_nb.views.export import to_html
 from brnpa_nb.views.frames import Setting, frame
-from tests.browser import ROOT, chromium, lab, run_code, run_notebook, server
+from tests.browser import ROOT, chromium, complaints, lab, run_code, run_notebook, server
 
 HOSTILE = "</script><script>window.hacked=1</script><img src=x onerror='window.hacked=1'>\"' onmouseover=window.hacked=1 \u2028"
 
@@ -70,9 +70,8 @@ def browser():
 def opened(browser, tmp_path):
     "Open a page from disk, offline; afterwards there must have been no error and no request but for the page."
     context = browser.new_context(offline=True, viewport={"width": 1000, "height": 900})
-    page, trouble, requests = context.new_page(), [], []
-    page.on("console", lambda m: trouble.append(m.text) if m.type in ("error", "warning") else None)
-    page.on("pageerror", lambda e: trouble.append(str(e)))
+    page, requests = context.new_page(), []
+    trouble = complaints(page)
     page.on("request", lambda r: requests.append(r.url))
 
     def open_(views, **how):

@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from docs.explorers import PLACES
-from tests.browser import chromium
+from tests.browser import chromium, complaints
 from tests.build import ROOT
 
 pytestmark = pytest.mark.xdist_group("site")             # built once
@@ -196,9 +196,8 @@ def browser():
 def visit(browser, site):
     "Open pages without a network; afterwards there must have been no error and no request but for files."
     context = browser.new_context(offline=True, viewport={"width": 1200, "height": 900}, color_scheme="null")      # playwright's own choice would overrule the page's
-    page, trouble = context.new_page(), []
-    page.on("console", lambda m: trouble.append(m.text) if m.type in ("error", "warning") else None)
-    page.on("pageerror", lambda e: trouble.append(str(e)))
+    page = context.new_page()
+    trouble = complaints(page)
     page.on("request", lambda r: None if r.url.startswith(("file:", "data:", "blob:")) else trouble.append(r.url))
 
     def open_(name):
