@@ -147,7 +147,7 @@ def write_files(
     files: dict[str, bytes], # name → content
     force: bool = False,     # overwrite what is there: a student's work, perhaps
 ) -> list[Path]: # in the order of `files`
-    "Write files into a folder, whole or not at all. Raises `ValueError`, before anything is written, where one of them exists."
+    "Write files into a folder, each of them whole or not there. Raises `ValueError`, before anything is written, where one of them exists."
     from brnpa_nb.checkpoints import write_atomically
     there = [name for name in files if (Path(folder) / name).exists()]
     if there and not force: raise ValueError(f"{Path(folder) / there[0]} exists already; take another folder, or --force to overwrite {len(there)} notebooks")
